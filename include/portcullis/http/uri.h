@@ -1,0 +1,44 @@
+/* A request target (RFC 9112, 3.2) cut into its parts, and the normalised path that routing
+ * uses: percent-decoded, dot segments removed, slashes merged, as nginx does it. What goes
+ * to the upstream is the original unless the configuration changes it. */
+#ifndef PORTCULLIS_HTTP_URI_H
+#define PORTCULLIS_HTTP_URI_H
+
+#include "portcullis/base/arena.h"
+#include "portcullis/base/str.h"
+
+enum uri_form { URI_ORIGIN, URI_ABSOLUTE, URI_AUTHORITY, URI_ASTERISK };
+
+struct uri {
+    enum uri_form form;
+    struct str scheme, authority; /* URI_ABSOLUTE; authority also of URI_AUTHORITY */
+    struct str raw;               /* path and query as received ("/" for an empty absolute path), $request_uri */
+    struct str path;              /* normalised, $uri; in the arena */
+    struct str args;              /* without "?", $args; raw octets */
+    bool has_args;                /* a "?" was there */
+    bool is_changed;              /* path differs from the raw path */
+};
+
+/* False: 400, with a sentence in *problem (unsafe "..", bad escape, %00, white space, …). A
+ * fragment ("#…") is cut, as nginx does. */
+bool uri_parse(struct uri *u, struct arena *a, struct str target, bool merge_slashes, const char **problem);
+
+/* Host or authority: "name", "name:port", "[v6]:port" into lower-case name without a last dot and
+ * port (0: none). False when not valid (RFC 3986, 3.2.2): empty where not allowed, userinfo, bad octets. */
+bool uri_host_parse(struct arena *a, struct str text, struct str *name, struct str *port);
+
+/* Escapes what must not stand in a path sent on (nginx's rules for $uri in proxy_pass: "%", " ", "?", "#", controls, >0x7e). */
+struct str uri_escape_path(struct arena *a, struct str path);
+/* For $arg_ and rewrite's redirect: everything but unreserved. */
+struct str uri_escape_args(struct arena *a, struct str text);
+struct str uri_escape_component(struct arena *a, struct str text); /* as nginx's ssl_client_escaped_cert */
+/* Percent-decoding; malformed escapes stay as they are. */
+struct str uri_unescape(struct arena *a, struct str text);
+/* Raw value of argument name in args, STR_NONE without one; name compares without case as nginx's $arg_. */
+struct str uri_arg(struct str args, struct str name);
+
+/* One server-name rule for SNI, Host and policy (RULES 1.7): lower case, one trailing dot cut,
+ * in out; false when it is no host name. */
+bool host_normalise(struct str in, struct arena *a, struct str *out);
+
+#endif

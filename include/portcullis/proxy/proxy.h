@@ -1,0 +1,33 @@
+/* What a worker runs: the proxy of one configuration on one loop. */
+#ifndef PORTCULLIS_PROXY_PROXY_H
+#define PORTCULLIS_PROXY_PROXY_H
+
+#include "portcullis/config/snapshot.h"
+#include "portcullis/net/loop.h"
+
+struct proxy;
+
+/* A listening socket for this worker and the address block it belongs to. */
+struct proxy_socket {
+    int fd;
+    const struct bind_conf *bind;
+};
+
+/* Begins to accept. The snapshot outlives the proxy. */
+struct proxy *proxy_start(struct loop *l, const struct snapshot *s, const struct proxy_socket *sockets, size_t count);
+
+enum proxy_drain {
+    PROXY_DRAIN_QUIT,   /* idle connections close at once, running requests finish with Connection: close */
+    PROXY_DRAIN_RELOAD, /* each kept connection gets one more answer, for a bounded time */
+};
+/* Stops accepting; on_done comes from the loop when the last connection has ended. */
+void proxy_drain(struct proxy *p, enum proxy_drain how, void (*on_done)(void *owner), void *owner);
+/* Closes what is left (worker_shutdown_timeout). on_done follows. */
+void proxy_abort(struct proxy *p);
+/* After on_done, or never drained and the process ends. */
+void proxy_free(struct proxy *p);
+/* Writes out buffered access logs; files were replaced in place by the master (USR1). */
+void proxy_flush_logs(struct proxy *p);
+size_t proxy_connections(const struct proxy *p);
+
+#endif

@@ -1,0 +1,182 @@
+/* A request from its head to its line in the access log. Internal to the proxy floor.
+ *
+ * Owner: the client connection it came on (proxy/client). Its strings live in its arena. The
+ * step table in proxy/request.c is its whole life:
+ *
+ *   route ─▶ admit ─▶ answer ─▶ connect ─▶ exchange ─▶ end
+ *     ▲        (a refusal, an error or `return` goes to respond, error_page may go back to route)
+ */
+#ifndef PORTCULLIS_PROXY_REQUEST_H
+#define PORTCULLIS_PROXY_REQUEST_H
+
+#include "portcullis/config/snapshot.h"
+#include "portcullis/http/framing.h"
+#include "portcullis/http/uri.h"
+#include "portcullis/net/stream.h"
+#include "portcullis/proxy/proxy.h"
+#include "portcullis/tls/identity.h"
+
+struct client;
+struct exchange;
+struct transport;
+
+enum step_result { STEP_NEXT, STEP_WAIT, STEP_END };
+
+/* One attempt at an upstream: a value each in $upstream_addr, _status, … */
+struct upstream_try {
+    struct str addr;           /* "127.0.0.1:3000", "unix:/x", or the upstream's name when no peer was live */
+    unsigned status;           /* 0: none came, "-" */
+    int64_t connect_ms, header_ms, response_ms; /* -1: "-" */
+    uint64_t bytes_sent, bytes_received, response_length;
+};
+
+struct request {
+    struct proxy *proxy;
+    struct client *client;
+    const struct transport *transport;
+    struct arena arena;
+    struct log_context log; /* its describe writes client, server, request, upstream, host */
+    unsigned step;
+
+    /* What came. */
+    struct request_head head;
+    struct framing framing;
+    uint64_t received_bytes;   /* $request_length */
+    int64_t started_wall_ms, started_ms;
+    struct headers trailers;
+
+    /* What it means; rewrites and internal redirects change path, args, location. */
+    struct uri uri;            /* of the original target */
+    struct str host;           /* $host: normalised, from the target, Host, or server_name */
+    struct str host_port;      /* the port in Host or the target; empty without */
+    struct str path, args;     /* $uri, $args as they are now */
+    bool path_is_original;     /* proxy_pass without a URI may send the raw target */
+    const struct bind_conf *bind;
+    const struct server_conf *server;
+    const struct location_conf *location; /* the if-block's when one matched */
+    const struct location_conf *outer_location; /* the location itself */
+    unsigned redirects;        /* internal ones and rewrites so far; 10 is the end: 500 */
+    bool is_internal;          /* reached by error_page, rewrite or X-Accel-Redirect */
+
+    /* Values of variables by slot; values[i].ptr NULL: not computed yet. */
+    struct str *values;
+    struct regex_captures *captures; /* of the last match; NULL: none */
+
+    /* Who the client is, and what was decided. access.c alone writes these. */
+    struct identity *identity;   /* of the connection, borrowed; NULL on plain connections */
+    bool is_admitted;            /* only true lets exchange.c connect */
+    enum refusal refusal;        /* shown in the page, $ssl_client_refusal */
+    struct str refusal_detail;
+
+    /* The response being sent. */
+    struct response_head response; /* the head as it goes out */
+    bool response_started;         /* the head was handed to the transport */
+    bool is_head_only;             /* HEAD, 204, 304 */
+    unsigned status;               /* what is logged: $status */
+    unsigned error_status;         /* the first error of this request when error_page took over */
+    bool in_error_page;
+    uint64_t body_bytes_sent, bytes_sent;
+    bool must_close;               /* Connection: close after this one */
+    bool is_complete;              /* $request_completion */
+    enum close_reason failure;
+
+    VEC(struct upstream_try) tries;
+    struct headers *upstream_headers; /* of the last response: $upstream_http_ */
+    struct headers *upstream_trailers;
+    struct exchange *exchange;     /* NULL: not proxied */
+    struct str id;                 /* $request_id, made when first asked for */
+};
+
+/* ---- request.c ---- */
+void request_start(struct request *req); /* head, framing, uri are there */
+void request_resume(struct request *req); /* a step that waited may go on; from the loop */
+/* Answers status (with its page or error_page) when nothing was sent yet, else aborts. */
+void request_fail(struct request *req, unsigned status, enum close_reason why);
+/* error_page to a URI, X-Accel-Redirect, rewrite … last: routes anew with this path; "@name": to a named location. */
+void request_redirect(struct request *req, struct str path, struct str args);
+bool request_redirect_named(struct request *req, struct str name); /* false: no such location: 500 */
+
+/* ---- client.c: facts of the connection ---- */
+struct stream *client_stream(const struct client *c);
+uint64_t client_number(const struct client *c);          /* $connection, log's "*7" */
+uint64_t client_requests(const struct client *c);        /* $connection_requests */
+int64_t client_started_ms(const struct client *c);
+bool client_is_tls(const struct client *c);
+const struct server_conf *client_tls_server(const struct client *c); /* the block whose TLS settings served the handshake */
+bool client_sni_matched(const struct client *c);         /* SNI named one of its server_names (not by default) */
+const struct addr *client_addr(const struct client *c);
+
+/* ---- route.c ---- */
+void route_server(struct request *req);                  /* by Host: server, root location, regex captures */
+/* Location by path (exact, prefix, ^~, regex, nested); may answer a redirect for auto_redirect. */
+const struct location_conf *route_location(struct request *req);
+/* Makes loc the request's location. */
+void request_set_location(struct request *req, const struct location_conf *loc);
+
+/* ---- rewrite.c ---- */
+enum rewrite_result {
+    REWRITE_CONTINUE,   /* nothing more to do here */
+    REWRITE_RELOCATE,   /* the path was changed: find the location again */
+    REWRITE_ANSWERED,   /* return or redirect: respond_… was called */
+    REWRITE_FAILED,     /* 500: cycle */
+};
+enum rewrite_result rewrite_run(struct request *req, const struct script *script);
+
+/* ---- access.c: the only way to is_admitted ---- */
+/* False: the request was answered (403, 421, 400/497 …) or the refusal is recorded and respond_refusal called. */
+bool access_admit(struct request *req);
+
+/* ---- variables.c ---- */
+/* Value now, in the request's arena; "" when there is none. *found (may be NULL) says whether there is (for "-" in logs). */
+struct str variable_value(struct request *req, const struct variable *v, bool *found);
+void variable_assign(struct request *req, const struct variable *v, struct str value);
+struct str template_value(struct request *req, const struct template *t);
+/* Matches, keeps captures in the request, assigns named groups. */
+bool request_match(struct request *req, const struct regex_conf *r, struct str subject);
+struct str request_id(struct request *req);
+
+/* ---- identity_headers.c (RULES 9) ---- */
+/* Is this a name that applications trust for identity, in any spelling? Also names made so by proxy_set_header of $ssl_client_*. */
+bool identity_header_is_one(const struct location_conf *loc, struct str name);
+/* Removes them (and Proxy) from what the client sent but what proxy_client_identity_pass lets through from this address. */
+void identity_headers_strip(const struct request *req, struct headers *h);
+void identity_headers_strip_response(const struct request *req, struct headers *h);
+
+/* ---- respond.c: answers of our own ---- */
+void respond_status(struct request *req, unsigned status);            /* error_page, else the built-in page */
+void respond_text(struct request *req, unsigned status, struct str body, struct str content_type); /* return 200 "…" */
+void respond_redirect(struct request *req, unsigned status, struct str url); /* Location made absolute as nginx does */
+void respond_refusal(struct request *req);                             /* req->refusal: 403 (or 421) by Accept: HTML, JSON, text; no-store; close */
+/* Whether error_page of the location takes status over; then the request goes on elsewhere. Called also for intercepted responses. */
+bool respond_error_page(struct request *req, unsigned status);
+/* add_header, Server, Date, Connection and Keep-Alive as they must go out; for own answers and the upstream's alike. */
+void respond_finish_head(struct request *req);
+
+/* ---- forward.c: what changes between the two sides ---- */
+void forward_request_head(struct request *req, struct buf *out);  /* the request as the upstream gets it */
+bool forward_response_head(struct request *req, const struct response_head *from); /* fills req->response; false: intercepted or redirected */
+
+/* ---- access_log.c ---- */
+void access_log_write(struct request *req);
+
+/* ---- transport.h: how a response reaches the client (HTTP/1 now, HTTP/2 later) ---- */
+struct transport {
+    void (*send_informational)(struct request *req, const struct response_head *head); /* 1xx */
+    void (*send_head)(struct request *req, bool has_body); /* req->response; framing is the transport's */
+    bool (*send_body)(struct request *req, struct str data); /* false: full, request_resume when there is room */
+    void (*finish)(struct request *req, const struct headers *trailers); /* the response is complete */
+    void (*abort)(struct request *req, enum close_reason why);           /* cut visibly */
+    void (*read_body)(struct request *req);   /* ask for the body: request_body_* is called; sends 100 Continue when awaited */
+    void (*tunnel)(struct request *req);      /* after 101: octets both ways */
+};
+
+/* Body of the request arriving, from the transport to exchange.c. */
+size_t exchange_on_body(struct request *req, struct str data); /* how many were taken; fewer: full */
+void exchange_on_body_end(struct request *req, const struct headers *trailers);
+void exchange_on_client_gone(struct request *req, enum close_reason why);
+void exchange_on_client_drain(struct request *req);
+enum step_result exchange_connect(struct request *req); /* step connect */
+enum step_result exchange_run(struct request *req);     /* step exchange */
+void exchange_free(struct request *req);
+
+#endif

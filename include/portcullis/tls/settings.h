@@ -1,0 +1,37 @@
+/* What a server block says about TLS, as plain values: the configuration fills it, the context
+ * is made from it. */
+#ifndef PORTCULLIS_TLS_SETTINGS_H
+#define PORTCULLIS_TLS_SETTINGS_H
+
+#include <stdbool.h>
+
+#include "portcullis/base/vec.h"
+
+enum tls_verify_mode { TLS_VERIFY_OFF, TLS_VERIFY_ON, TLS_VERIFY_OPTIONAL, TLS_VERIFY_OPTIONAL_NO_CA };
+
+enum { TLS_PROTOCOL_1_2 = 1, TLS_PROTOCOL_1_3 = 2 };
+
+struct tls_settings {
+    VEC(struct str) certificates;     /* paths, absolute */
+    VEC(struct str) certificate_keys; /* as many, in the same order */
+    struct str password_file;         /* ssl_password_file; empty: none */
+    struct str client_certificate;    /* CA file whose names are sent to clients */
+    struct str trusted_certificate;   /* CA file whose names are not sent */
+    struct str crl;
+    enum tls_verify_mode verify;
+    unsigned verify_depth;            /* nginx's: intermediates allowed between leaf and anchor; default 1 */
+    unsigned protocols;               /* TLS_PROTOCOL_ bits */
+    struct str ciphers;               /* OpenSSL's list for TLS 1.2 */
+    struct str ciphersuites;          /* ssl_conf_command Ciphersuites, TLS 1.3; empty: all */
+    struct str ecdh_curve;            /* "auto" or a list by ':' */
+    bool prefer_server_ciphers;
+    bool reject_handshake;
+    size_t buffer_size;               /* octets of plaintext in one record, at most */
+};
+
+/* Checks a value alone, for error messages at the directive. False with the offending part in *bad. */
+bool tls_ciphers_check(struct str openssl_list, struct str *bad);      /* unknown names are skipped as OpenSSL does; false when nothing is left */
+bool tls_ciphersuites_check(struct str list, struct str *bad);
+bool tls_curves_check(struct str list, struct str *bad);
+
+#endif
