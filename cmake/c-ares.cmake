@@ -1,0 +1,4 @@
+# c-ares, name lookups at run time, on the loop of net/.
+portcullis_library(TARGET pc_cares PKG libcares MIN 1.18 HEADER ares.h
+    STATIC libcares.a libcares_static.a SHARED cares)
+target_compile_definitions(pc_cares INTERFACE CARES_STATICLIB)
