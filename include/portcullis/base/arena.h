@@ -24,7 +24,7 @@ void arena_reset(struct arena *a);
 
 void *arena_alloc(struct arena *a, size_t size);  /* aligned for any type, not zeroed */
 void *arena_zalloc(struct arena *a, size_t size); /* zeroed */
-#define ARENA_NEW(a, type) ((type *)arena_zalloc((a), sizeof(type)))
+#define ARENA_NEW(a, type)      ((type *)arena_zalloc((a), sizeof(type)))
 #define ARENA_ARRAY(a, type, n) ((type *)arena_zalloc((a), sizeof(type) * (n)))
 
 /* Copies get a NUL behind them, so that .ptr is a C string when s has no NUL inside. */
@@ -32,7 +32,8 @@ struct str arena_str(struct arena *a, struct str s);
 char *arena_z(struct arena *a, struct str s);
 struct str arena_printf(struct arena *a, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-struct str arena_vprintf(struct arena *a, const char *format, va_list args);
+struct str arena_vprintf(struct arena *a, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 struct str arena_concat(struct arena *a, const struct str *parts, size_t count);
 
 #endif

@@ -32,7 +32,8 @@ void buf_append(struct buf *b, const void *data, size_t size);
 void buf_append_str(struct buf *b, struct str s);
 void buf_append_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void buf_vprintf(struct buf *b, const char *format, va_list args);
+void buf_vprintf(struct buf *b, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 
 void buf_consume(struct buf *b, size_t size);
 void buf_clear(struct buf *b);   /* empty, memory kept */

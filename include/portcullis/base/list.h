@@ -1,4 +1,5 @@
-/* An intrusive doubly linked ring. The head is a struct list itself; a lone node points at itself. */
+/* An intrusive doubly linked ring. The head is a struct list itself; a lone node points at itself.
+ */
 #ifndef PORTCULLIS_BASE_LIST_H
 #define PORTCULLIS_BASE_LIST_H
 
@@ -9,10 +10,16 @@ struct list {
     struct list *prev, *next;
 };
 
-#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
-static inline void list_init(struct list *l) { l->prev = l->next = l; }
-static inline bool list_is_empty(const struct list *l) { return l->next == l; }
+static inline void list_init(struct list *l)
+{
+    l->prev = l->next = l;
+}
+static inline bool list_is_empty(const struct list *l)
+{
+    return l->next == l;
+}
 static inline void list_insert_before(struct list *at, struct list *node)
 {
     node->prev = at->prev;
@@ -20,8 +27,14 @@ static inline void list_insert_before(struct list *at, struct list *node)
     at->prev->next = node;
     at->prev = node;
 }
-static inline void list_push_back(struct list *head, struct list *node) { list_insert_before(head, node); }
-static inline void list_push_front(struct list *head, struct list *node) { list_insert_before(head->next, node); }
+static inline void list_push_back(struct list *head, struct list *node)
+{
+    list_insert_before(head, node);
+}
+static inline void list_push_front(struct list *head, struct list *node)
+{
+    list_insert_before(head->next, node);
+}
 /* Leaves node a lone one, so removing twice is harmless. */
 static inline void list_remove(struct list *node)
 {
@@ -31,8 +44,8 @@ static inline void list_remove(struct list *node)
 }
 
 /* The current node may be removed, the next one not. */
-#define LIST_FOR_EACH(it, head)                                                                    \
-    for (struct list *it = (head)->next, *it##_next = it->next; it != (head);                      \
+#define LIST_FOR_EACH(it, head)                                               \
+    for (struct list *it = (head)->next, *it##_next = it->next; it != (head); \
          it = it##_next, it##_next = it->next)
 
 #endif

@@ -5,7 +5,8 @@
  * A struct log is one error_log setting: a list of destinations, each with its level. A message
  * goes to every destination whose level takes it. Whoever logs on behalf of a connection or a
  * request passes a struct log_context, whose `describe` appends the ", client: …" part.
- * What came from outside is escaped here: octets below 0x20, 0x7f, and '\\' as \xHH, so that nobody forges a line. */
+ * Octets below 0x20 and 0x7f are written as \xHH here, whoever sent them, so that nobody forges a
+ * line; log_append_escaped does '\\' too. */
 #ifndef PORTCULLIS_BASE_LOG_H
 #define PORTCULLIS_BASE_LOG_H
 
@@ -16,7 +17,16 @@
 #include "portcullis/base/buf.h"
 #include "portcullis/base/str.h"
 
-enum log_level { LOG_EMERG, LOG_ALERT, LOG_CRIT, LOG_ERROR, LOG_WARN, LOG_NOTICE, LOG_INFO, LOG_DEBUG };
+enum log_level {
+    LOG_EMERG,
+    LOG_ALERT,
+    LOG_CRIT,
+    LOG_ERROR,
+    LOG_WARN,
+    LOG_NOTICE,
+    LOG_INFO,
+    LOG_DEBUG
+};
 
 struct syslog_target; /* server, facility, tag: log.c */
 
@@ -36,8 +46,8 @@ struct log {
 };
 
 struct log_context {
-    const struct log *log;    /* never NULL */
-    uint64_t connection;      /* "*7"; 0: none */
+    const struct log *log; /* never NULL */
+    uint64_t connection;   /* "*7"; 0: none */
     /* Appends ", client: …, server: …" ; NULL: nothing. */
     void (*describe)(const void *owner, struct buf *out);
     const void *owner;
@@ -46,7 +56,9 @@ struct log_context {
 /* Where messages go before and besides any configuration: stderr at notice, until replaced. */
 extern struct log_context log_process;
 void log_set_process(const struct log *log);
-/* While on, everything at LOG_WARN and worse is also written to stderr (start-up, -t). */
+/* While on, everything at LOG_WARN and worse is also written to stderr, in the form of nginx's
+ * start-up and -t: "portcullis: [emerg] message". Before log_set_process it is in that form alone.
+ */
 void log_mirror_stderr(bool on);
 
 bool log_is_on(const struct log_context *ctx, enum log_level level);
@@ -56,7 +68,7 @@ void log_write(const struct log_context *ctx, enum log_level level, const char *
 void log_write_errno(const struct log_context *ctx, enum log_level level, int err,
                      const char *format, ...) __attribute__((format(printf, 4, 5)));
 void log_vwrite(const struct log_context *ctx, enum log_level level, int err, const char *format,
-                va_list args);
+                va_list args) __attribute__((format(printf, 4, 0)));
 
 const char *log_level_name(enum log_level level);
 bool log_level_parse(struct str name, enum log_level *level);
@@ -64,9 +76,12 @@ bool log_level_parse(struct str name, enum log_level *level);
 /* A syslog destination from nginx's "server=…,facility=…,tag=…,severity=…,nohostname"; on error
  * returns NULL and a sentence in *problem. UDP or unix datagram; sending never blocks. */
 struct syslog_target *syslog_parse(struct str parameters, const char **problem);
+void syslog_free(struct syslog_target *t);
+enum log_level syslog_severity(const struct syslog_target *t); /* of access logs; default info */
 void syslog_send(struct syslog_target *t, enum log_level level, struct str message);
 
-/* Appends s so that a line cannot be forged: control octets, DEL, '"' (when quote) and '\\' as \xHH. */
+/* Appends s so that a line cannot be forged: control octets, DEL, '"' (when quote) and '\\' as
+ * \xHH. */
 void log_append_escaped(struct buf *out, struct str s, bool quote);
 
 #endif

@@ -14,12 +14,13 @@ struct regex;
 #define REGEX_CAPTURES_MAX 32 /* $0 … */
 
 struct regex_captures {
-    struct str subject;                    /* captures point into it */
-    struct str group[REGEX_CAPTURES_MAX];  /* ptr NULL: did not take part */
+    struct str subject;                   /* captures point into it */
+    struct str group[REGEX_CAPTURES_MAX]; /* ptr NULL: did not take part */
     size_t count;
 };
 
-/* NULL with the reason in nginx's words in problem (e.g. "missing closing parenthesis in \"(\" at \"\""). */
+/* NULL with the reason in nginx's words in problem, e.g.
+ * pcre2_compile() failed: missing closing parenthesis in "(". */
 struct regex *regex_new(struct str pattern, bool nocase, char *problem, size_t problem_size);
 void regex_free(struct regex *r);
 
@@ -30,6 +31,7 @@ struct str regex_name(const struct regex *r, size_t i, size_t *group);
 
 /* Match limits are set, so that no subject costs more than bounded work; a match that hits the
  * limit is false with *failed true. captures and failed may be NULL. */
-bool regex_match(const struct regex *r, struct str subject, struct regex_captures *captures, bool *failed);
+bool regex_match(const struct regex *r, struct str subject, struct regex_captures *captures,
+                 bool *failed);
 
 #endif

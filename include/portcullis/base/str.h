@@ -12,9 +12,9 @@ struct str {
     size_t len;
 };
 
-#define STR(literal) ((struct str){(literal), sizeof(literal) - 1})
+#define STR(literal)      ((struct str){(literal), sizeof(literal) - 1})
 #define STR_INIT(literal) {(literal), sizeof(literal) - 1}
-#define STR_NONE ((struct str){NULL, 0})
+#define STR_NONE          ((struct str){NULL, 0})
 /* For printf's %.*s */
 #define STR_ARG(s) (int)(s).len, (s).ptr
 
@@ -36,14 +36,15 @@ size_t str_find_last(struct str s, char c);
 /* Position of needle, or SIZE_MAX. */
 size_t str_search(struct str s, struct str needle);
 
-struct str str_from(struct str s, size_t start);              /* the rest from start */
-struct str str_upto(struct str s, size_t end);                /* the first end octets */
-struct str str_trim(struct str s);                            /* without SP and HTAB around */
+struct str str_from(struct str s, size_t start); /* the rest from start */
+struct str str_upto(struct str s, size_t end);   /* the first end octets */
+struct str str_trim(struct str s);               /* without SP and HTAB around */
 /* Cuts *rest at the first sep: returns what stood before it and moves *rest behind it.
  * Without a sep the whole is returned and *rest becomes STR_NONE (ptr NULL). */
 struct str str_cut(struct str *rest, char sep);
 
-/* Whole of s as a decimal (hexadecimal) number; false on an empty string, any other octet or overflow. */
+/* Whole of s as a decimal (hexadecimal) number; false on an empty string, any other octet or
+ * overflow. */
 bool str_to_u64(struct str s, uint64_t *value);
 bool str_hex_to_u64(struct str s, uint64_t *value);
 
@@ -52,7 +53,7 @@ bool ascii_is_digit(char c);
 bool ascii_is_alpha(char c);
 int ascii_hex_value(char c); /* -1 when it is none */
 
-uint32_t str_hash(struct str s);        /* seeded once a process, see str_hash_seed */
+uint32_t str_hash(struct str s);        /* seeded once, before any fork */
 uint32_t str_hash_nocase(struct str s); /* equal for names that differ in ASCII case */
 
 #endif

@@ -9,15 +9,15 @@
 
 #include "portcullis/base/arena.h"
 
-#define VEC(type)                                                                                  \
-    struct {                                                                                       \
-        type *items;                                                                               \
-        size_t count, capacity;                                                                    \
+#define VEC(type)               \
+    struct {                    \
+        type *items;            \
+        size_t count, capacity; \
     }
 
 /* Returns the address of a new zeroed item. */
-#define VEC_PUSH(a, v)                                                                             \
-    ((v)->items = vec_grow((a), (v)->items, &(v)->count, &(v)->capacity, sizeof *(v)->items),      \
+#define VEC_PUSH(a, v)                                                                        \
+    ((v)->items = vec_grow((a), (v)->items, &(v)->count, &(v)->capacity, sizeof *(v)->items), \
      &(v)->items[(v)->count - 1])
 
 #define VEC_FOR(type, it, v) for (type *it = (v)->items; it < (v)->items + (v)->count; it++)
