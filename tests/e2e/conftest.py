@@ -1,0 +1,74 @@
+"""Fixtures of the end-to-end tests: the real program, real clients, upstreams that behave or do not.
+
+PORTCULLIS_BIN names the program to test (default: build/release/portcullis). Everything binds to
+loopback on free ports and is ended by its process id.
+"""
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+import harness
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def binary():
+    path = pathlib.Path(os.environ.get("PORTCULLIS_BIN", ROOT / "build/release/portcullis"))
+    if not path.exists():
+        pytest.exit(f"no program to test: {path}", returncode=2)
+    return path
+
+
+@pytest.fixture(scope="session")
+def certs(tmp_path_factory):
+    """Folder made by certs/make --rogues: ca, server, client, rogues/."""
+    folder = tmp_path_factory.mktemp("certs")
+    subprocess.run([ROOT / "certs/make", "--rogues", folder], check=True, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
+    return folder
+
+
+@pytest.fixture
+def upstream():
+    """An upstream that answers each request with what it saw, as JSON, and remembers it."""
+    with harness.Upstream() as server:
+        yield server
+
+
+@pytest.fixture
+def scripted_upstream():
+    """Makes upstreams out of functions that are given the raw connection."""
+    servers = []
+
+    def make(script):
+        servers.append(harness.ScriptedUpstream(script))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def proxy(binary, certs, tmp_path):
+    """Starts the program with a configuration text; see harness.Proxy."""
+    running = []
+
+    def start(text, **options):
+        folder = tmp_path / f"proxy{len(running)}"
+        folder.mkdir()
+        running.append(harness.Proxy(binary, certs, folder, text, **options))
+        return running[-1]
+
+    yield start
+    for instance in running:
+        instance.close()
+
+
+@pytest.fixture
+def gate(proxy, upstream):
+    """The article's block in front of the echoing upstream."""
+    return proxy(harness.ARTICLE.replace("web_server:port", upstream.address))

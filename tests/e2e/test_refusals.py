@@ -1,0 +1,158 @@
+"""The rogues' gallery, each on TLS 1.2 and 1.3, on the first and on the second request."""
+import collections
+import json
+import pathlib
+import ssl
+
+import pytest
+
+from harness import ARTICLE
+
+ROGUES = pathlib.Path(__file__).resolve().parents[2] / "certs/rogues.tsv"
+Rogue = collections.namedtuple("Rogue", "name expected needs")
+
+
+def rogues():
+    for line in ROGUES.read_text().splitlines():
+        if line and not line.startswith("#"):
+            yield Rogue(*line.split("\t")[:3])
+
+
+def block_for(rogue, certs, upstream):
+    needs = dict(n.split("=") for n in rogue.needs.split(",") if "=" in n)
+    more = f"ssl_crl {certs}/rogues/{needs['crl']};" if "crl" in needs else ""
+    more += f"ssl_verify_depth {needs['depth']};" if "depth" in needs else ""
+    return (ARTICLE.replace("ssl_verify_client on;", "ssl_verify_client on; " + more)
+            .replace("web_server:port", upstream.address),
+            "DEFAULT@SECLEVEL=0" if "seclevel" in needs else None)
+
+
+@pytest.fixture
+def gallery(proxy, certs, upstream):
+    gates = {}
+
+    def gate_for(rogue):
+        text, ciphers = block_for(rogue, certs, upstream)
+        if text not in gates:
+            gates[text] = proxy(text)
+        return gates[text], ciphers
+
+    return gate_for
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["tls12", "tls13"])
+def test_every_certificate_of_the_gallery_gets_its_verdict_twice(gallery, upstream, version):
+    wrong = []
+    for rogue in rogues():
+        gate, ciphers = gallery(rogue)
+        before = len(upstream.requests)
+        try:
+            for request in ("first", "second"):  # a refusal closes: the second is a connection of its own
+                with gate.tls(rogue.name, version, ciphers=ciphers) as c:
+                    answer = c.get(headers="Accept: application/json\r\n")
+                got = "ok" if answer.status == 200 else json.loads(answer.body)["reason"]
+                seen = len(upstream.requests) - before
+                if got != rogue.expected or answer.status != (200 if got == "ok" else 403):
+                    wrong.append((rogue, request, answer.status, got))
+                if got != "ok" and seen:
+                    wrong.append((rogue, request, "reached the upstream"))
+        except (OSError, EOFError) as e:
+            wrong.append((rogue, repr(e)))
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_accepted_client_is_accepted_again_on_its_connection(gate, upstream):
+    with gate.tls() as c:
+        assert [c.get().status for _ in range(3)] == [200, 200, 200]
+    assert upstream.accepted >= 1
+
+
+@pytest.mark.parametrize("accept, kind", [
+    ("text/html,application/xhtml+xml,*/*;q=0.8", "text/html"), ("application/json", "application/json"),
+    ("*/*", "text/plain"), (None, "text/plain")])
+def test_refusal_speaks_what_the_client_reads(gate, accept, kind):
+    with gate.tls(None) as c:
+        answer = c.get(headers=f"Accept: {accept}\r\n" if accept else "")
+        assert answer.status == 403
+        assert answer.headers["content-type"].startswith(kind)
+        assert b"cert_missing" in answer.body
+        assert c.is_closed()
+
+
+def test_refusal_carries_the_request_id_that_the_access_log_has(proxy, upstream):
+    gate = proxy("events {} http { log_format f '$status $request_id $ssl_client_refusal'; access_log {folder}/access.log f; "
+                 + ARTICLE.replace("web_server:port", upstream.address) + "}")
+    with gate.tls(None) as c:
+        answer = c.get(headers="Accept: application/json\r\n")
+    gate.stop()
+    status, request_id, refusal = (gate.folder / "access.log").read_text().split()
+    assert (status, refusal) == ("403", "cert_missing")
+    assert request_id in answer.body.decode()
+
+
+def test_body_of_a_refused_client_is_not_asked_for(gate, upstream):
+    with gate.tls(None) as c:
+        c.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n")
+        line, status, _, _ = c.head()
+        assert status == 403
+    assert upstream.accepted == 0
+
+
+def test_refused_upload_still_reads_its_403(gate):
+    answer = gate.curl("--data-binary", "@-", "-H", "Expect:", "-T", str(gate.binary), cert=None)
+    assert answer.status == 403, answer
+
+
+def test_error_page_of_403_and_495_and_496_can_be_replaced_but_lead_to_no_upstream(proxy, upstream):
+    block = ARTICLE.replace("web_server:port", upstream.address).replace(
+        "location / {", """error_page 495 496 403 /refused;
+        location = /refused { return 403 "no entry: $ssl_client_refusal"; }
+        location / {""")
+    gate = proxy(block)
+    answer = gate.curl(cert=None)
+    assert (answer.status, answer.body) == (403, b"no entry: cert_missing")
+    answer = gate.curl(cert="other-ca")
+    assert (answer.status, answer.body) == (403, b"no entry: issuer_unknown")
+    assert upstream.accepted == 0
+
+
+@pytest.mark.parametrize("page", ["error_page 403 495 496 = @app;", "error_page 403 495 496 =200 /app;"])
+def test_refusal_stays_a_refusal_when_error_page_names_a_proxied_location(proxy, upstream, page):
+    gate = proxy(ARTICLE.replace("location / {", page + """
+        location @app { proxy_pass http://web_server:port; }
+        location /app { proxy_pass http://web_server:port; }
+        location / {""").replace("web_server:port", upstream.address))
+    answer = gate.curl(cert=None)
+    assert answer.status == 403, answer
+    assert upstream.accepted == 0
+
+
+@pytest.mark.parametrize("mode, cert, status, verify", [
+    ("optional", None, 200, "NONE"), ("optional", "client", 200, "SUCCESS"), ("optional", "expired", 403, None),
+    ("optional", "other-ca", 403, None), ("optional_no_ca", None, 200, "NONE"),
+    ("optional_no_ca", "client", 200, "SUCCESS"), ("optional_no_ca", "other-ca", 200, "FAILED:"),
+    ("optional_no_ca", "self-signed", 200, "FAILED:"), ("optional_no_ca", "expired", 403, None),
+    ("off", "client", 200, "NONE"), ("off", None, 200, "NONE")])
+def test_modes_of_ssl_verify_client(proxy, upstream, mode, cert, status, verify):
+    gate = proxy("""
+        server {
+            listen {port} ssl;
+            ssl_certificate {certs}/server.crt; ssl_certificate_key {certs}/server.key;
+            ssl_client_certificate {certs}/ca.crt; ssl_verify_client %s;
+            location / { proxy_set_header X-Verify $ssl_client_verify; proxy_pass http://%s; }
+        }""" % (mode, upstream.address))
+    answer = gate.curl(cert=cert)
+    assert answer.status == status, answer
+    if verify:
+        assert dict(answer.json()["headers"])["X-Verify"].startswith(verify)
+    else:
+        assert upstream.accepted == 0
+
+
+def test_the_articles_if_guards_optional(proxy, upstream):
+    gate = proxy(ARTICLE.replace("ssl_verify_client on", "ssl_verify_client optional").replace(
+        "web_server:port", upstream.address))
+    answer = gate.curl(cert=None)
+    assert answer.status == 403
+    assert upstream.accepted == 0
+    assert gate.curl().status == 200
