@@ -3,8 +3,12 @@
  * Owner: the client connection it came on (proxy/client). Its strings live in its arena. The
  * step table in proxy/request.c is its whole life:
  *
- *   route ─▶ admit ─▶ answer ─▶ connect ─▶ exchange ─▶ end
- *     ▲        (a refusal, an error or `return` goes to respond, error_page may go back to route)
+ *   route ─▶ verify ─▶ rewrite ─▶ locate ─▶ admit ─▶ answer ─▶ connect ─▶ exchange ─▶ end
+ *                         ▲         (a refusal, an error or `return` goes to respond; error_page may go back to rewrite)
+ *
+ * That is nginx's order of phases: the certificate before any script, scripts before allow and deny.
+ * A step that answered (respond_…) or redirected (request_redirect…) has set next_step by that, and
+ * returns STEP_NEXT; the machine goes where next_step says.
  */
 #ifndef PORTCULLIS_PROXY_REQUEST_H
 #define PORTCULLIS_PROXY_REQUEST_H
@@ -20,7 +24,20 @@ struct client;
 struct exchange;
 struct transport;
 
-enum step_result { STEP_NEXT, STEP_WAIT, STEP_END };
+enum step_result { STEP_NEXT, STEP_WAIT };
+
+enum request_step {
+    REQUEST_ROUTE,    /* the server by Host */
+    REQUEST_VERIFY,   /* access_check_client: 497, 421, the certificate */
+    REQUEST_REWRITE,  /* the server's script */
+    REQUEST_LOCATE,   /* the location by path, its script, again when it changed the path */
+    REQUEST_ADMIT,    /* access_admit: addresses, limit_except; is_admitted */
+    REQUEST_ANSWER,   /* nothing to proxy to: 404 */
+    REQUEST_CONNECT,  /* spool the body, pick a peer, have a backend */
+    REQUEST_EXCHANGE, /* request to it, response from it */
+    REQUEST_END,      /* one line in the access log; everything given back */
+    REQUEST_STEPS,
+};
 
 /* One attempt at an upstream: a value each in $upstream_addr, _status, … */
 struct upstream_try {
@@ -28,6 +45,7 @@ struct upstream_try {
     unsigned status;           /* 0: none came, "-" */
     int64_t connect_ms, header_ms, response_ms; /* -1: "-" */
     uint64_t bytes_sent, bytes_received, response_length;
+    bool after_redirect;       /* of a new exchange after X-Accel-Redirect or error_page: printed behind " : " instead of ", " */
 };
 
 struct request {
@@ -36,7 +54,8 @@ struct request {
     const struct transport *transport;
     struct arena arena;
     struct log_context log; /* its describe writes client, server, request, upstream, host */
-    unsigned step;
+    enum request_step step, next_step;
+    bool is_running;           /* a step is on the stack */
 
     /* What came. */
     struct request_head head;
@@ -50,7 +69,8 @@ struct request {
     struct str host;           /* $host: normalised, from the target, Host, or server_name */
     struct str host_port;      /* the port in Host or the target; empty without */
     struct str path, args;     /* $uri, $args as they are now */
-    bool path_is_original;     /* proxy_pass without a URI may send the raw target */
+    bool path_is_original;     /* proxy_pass without a URI may send the raw target; rewrite and redirects clear it */
+    bool path_fits_location;   /* rewrite.c clears it at "rewrite … break": proxy_pass's URI does not replace the prefix then */
     const struct bind_conf *bind;
     const struct server_conf *server;
     const struct location_conf *location; /* the if-block's when one matched */
@@ -80,12 +100,19 @@ struct request {
     bool is_complete;              /* $request_completion */
     enum close_reason failure;
 
+    struct str proxy_host, proxy_port; /* $proxy_host, $proxy_port as the connect step found them; ptr NULL before: then location->proxy's */
     VEC(struct upstream_try) tries;
     struct headers *upstream_headers; /* of the last response: $upstream_http_ */
     struct headers *upstream_trailers;
     struct exchange *exchange;     /* NULL: not proxied */
     struct str id;                 /* $request_id, made when first asked for */
 };
+
+/* ---- proxy.c: what belongs to the worker ---- */
+struct loop *proxy_loop(const struct proxy *p);
+const struct snapshot *proxy_snapshot(const struct proxy *p);
+struct access_logs; /* access_log.c's own: buffers and their timers, one for each worker */
+struct access_logs *proxy_access_logs(const struct proxy *p);
 
 /* ---- request.c ---- */
 void request_start(struct request *req); /* head, framing, uri are there */
@@ -95,6 +122,15 @@ void request_fail(struct request *req, unsigned status, enum close_reason why);
 /* error_page to a URI, X-Accel-Redirect, rewrite … last: routes anew with this path; "@name": to a named location. */
 void request_redirect(struct request *req, struct str path, struct str args);
 bool request_redirect_named(struct request *req, struct str name); /* false: no such location: 500 */
+/* Nothing can be sent any more: to the end. status is logged when no response was started (499 …). */
+void request_abort(struct request *req, unsigned status, enum close_reason why);
+/* Will the connection serve another request after this one? Connection and Keep-Alive are written by the transport;
+ * whoever needs it closed sets must_close before send_head. */
+bool request_keeps_alive(const struct request *req);
+/* A further allocation-free fact: the request's body as far as memory holds it ($request_body), else empty. */
+struct str request_body_text(const struct request *req);
+/* What the log says behind a message: client, server, request, upstream, host. */
+void request_describe(const void *owner, struct buf *out);
 
 /* ---- client.c: facts of the connection ---- */
 struct stream *client_stream(const struct client *c);
@@ -123,6 +159,10 @@ enum rewrite_result {
 enum rewrite_result rewrite_run(struct request *req, const struct script *script);
 
 /* ---- access.c: the only way to is_admitted ---- */
+/* First of all and once, before any script: plain HTTP on a TLS port (497), Host of a server whose policy this
+ * connection did not meet (421), the certificate. False: answered, as below. */
+bool access_check_client(struct request *req);
+/* Starts by clearing is_admitted; true sets it. A refusal by access_check_client is final, whatever error_page did since. */
 /* False: the request was answered (403, 421, 400/497 …) or the refusal is recorded and respond_refusal called. */
 bool access_admit(struct request *req);
 
@@ -149,14 +189,21 @@ void respond_redirect(struct request *req, unsigned status, struct str url); /* 
 void respond_refusal(struct request *req);                             /* req->refusal: 403 (or 421) by Accept: HTML, JSON, text; no-store; close */
 /* Whether error_page of the location takes status over; then the request goes on elsewhere. Called also for intercepted responses. */
 bool respond_error_page(struct request *req, unsigned status);
-/* add_header, Server, Date, Connection and Keep-Alive as they must go out; for own answers and the upstream's alike. */
+/* add_header, Server, Date as they must go out; for own answers and the upstream's alike. Connection, Keep-Alive and
+ * Transfer-Encoding are the transport's. Server and Date that are there already (proxy_pass_header) stay. */
 void respond_finish_head(struct request *req);
 
 /* ---- forward.c: what changes between the two sides ---- */
 void forward_request_head(struct request *req, struct buf *out);  /* the request as the upstream gets it */
 bool forward_response_head(struct request *req, const struct response_head *from); /* fills req->response; false: intercepted or redirected */
 
+/* proxy_redirect on Location and Refresh of an upstream's response (policy's half: redirect.c). */
+void proxy_redirect_apply(struct request *req, struct headers *h);
+
 /* ---- access_log.c ---- */
+struct access_logs *access_logs_new(struct loop *l, const struct snapshot *s);
+void access_logs_flush(struct access_logs *logs);
+void access_logs_free(struct access_logs *logs);
 void access_log_write(struct request *req);
 
 /* ---- transport.h: how a response reaches the client (HTTP/1 now, HTTP/2 later) ---- */
@@ -165,6 +212,7 @@ struct transport {
     void (*send_head)(struct request *req, bool has_body); /* req->response; framing is the transport's */
     bool (*send_body)(struct request *req, struct str data); /* false: full, request_resume when there is room */
     void (*finish)(struct request *req, const struct headers *trailers); /* the response is complete */
+    bool (*is_sent)(struct request *req); /* nearly all of it is the kernel's; false: request_resume when it is */
     void (*abort)(struct request *req, enum close_reason why);           /* cut visibly */
     void (*read_body)(struct request *req);   /* ask for the body: request_body_* is called; sends 100 Continue when awaited */
     void (*tunnel)(struct request *req);      /* after 101: octets both ways */
