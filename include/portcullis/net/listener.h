@@ -1,5 +1,5 @@
 /* A listening socket made by the master and accepted from here. Out of descriptors: accepting pauses, existing
- * clients are served, one log line (a reserve descriptor is kept to answer the queue's head). */
+ * clients are served, one log line; who knocks meanwhile waits in the kernel's queue. */
 #ifndef PORTCULLIS_NET_LISTENER_H
 #define PORTCULLIS_NET_LISTENER_H
 

@@ -15,6 +15,8 @@ void loop_stop(struct loop *l);
 
 /* Calls fn(arg) from the loop, on an empty stack, before it waits again; in the order asked. */
 void loop_defer(struct loop *l, void (*fn)(void *arg), void *arg);
+/* Forgets what was asked for with the same fn and arg: for an arg that is about to be freed. */
+void loop_defer_cancel(struct loop *l, void (*fn)(void *arg), void *arg);
 
 /* A timer is owned by whoever made it; it fires once for each start. */
 struct timer;

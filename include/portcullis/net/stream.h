@@ -21,7 +21,8 @@ struct stream;
 
 struct stream_events {
     void (*on_open)(void *owner);                  /* connected; TLS established (or found not to be TLS) */
-    void (*on_data)(void *owner, struct buf *in);  /* consume what you can; the rest stays for next time */
+    void (*on_data)(void *owner, struct buf *in);  /* consume what you can; the rest stays for next time. Who wants to learn that the
+                                                    * peer goes stays resumed and consumes nothing. */
     void (*on_eof)(void *owner, bool clean);       /* peer will send no more; not clean: TLS without close_notify. Once. May still be written to. */
     void (*on_drain)(void *owner);                 /* after stream_write said false: room again; and after stream_notify_sent */
     void (*on_close)(void *owner, enum close_reason why);
@@ -39,11 +40,14 @@ void stream_set_owner(struct stream *s, const struct stream_events *events, void
 bool stream_write(struct stream *s, struct buf *out); /* takes all of out; false: full, wait for on_drain */
 /* Octets queued and not yet given to the kernel. */
 size_t stream_queued(const struct stream *s);
+/* on_drain once, when everything queued so far has been given to the kernel. */
+void stream_notify_sent(struct stream *s);
 /* Sent at the end of this turn of the loop anyway, gathered; this asks for it now. */
 void stream_flush(struct stream *s);
 void stream_pause(struct stream *s);  /* no more on_data until resume; nested calls do not count */
 void stream_resume(struct stream *s); /* on_data comes again, from the loop, also for octets left before */
-/* No more writes will come: what is queued goes out, then close_notify and FIN; reading goes on. */
+/* No more writes will come: what is queued goes out, then close_notify and FIN; reading goes on. When the
+ * peer's end has come too (on_eof), the stream closes by itself: CLOSE_DONE. */
 void stream_shutdown(struct stream *s);
 /* Any time, any number of times. Queued octets are dropped; on_close comes from the loop. */
 void stream_close(struct stream *s, enum close_reason why);

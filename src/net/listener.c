@@ -1,0 +1,165 @@
+#include "portcullis/net/listener.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "io.h"
+#include "portcullis/base/log.h"
+#include "portcullis/base/memory.h"
+
+/* Streams get their turn between so many new ones. */
+#define ACCEPTS_A_TURN 64
+/* Out of descriptors: as long as nginx waits (accept_mutex_delay). */
+#define SHORTAGE_WAIT_MS 500
+
+struct listener {
+    struct io io;
+    struct loop *loop;
+    struct timer *retry;
+    void (*on_accept)(void *owner, int fd, const struct addr *peer);
+    void *owner;
+    bool multi, in_loop;
+    bool paused;   /* by the owner */
+    bool shortage; /* of descriptors; lasts until the queue was emptied, and is logged once */
+    bool waiting;  /* for retry */
+    bool accepting, freed;
+};
+
+static void watch_queue(struct listener *l)
+{
+    bool wanted = !l->paused && !l->waiting;
+
+    if (wanted == l->in_loop)
+        return;
+    /* Other workers wait for the same socket: the kernel wakes one of them, not all. */
+    if (wanted && !io_start(l->loop, &l->io, EPOLLIN | EPOLLEXCLUSIVE)) {
+        log_write_errno(&log_process, LOG_ALERT, errno, "epoll_ctl(%d) failed", l->io.fd);
+        return;
+    }
+    if (!wanted)
+        io_stop(l->loop, &l->io);
+    l->in_loop = wanted;
+}
+
+static void wait_for_descriptors(struct listener *l, int err)
+{
+    if (!l->shortage)
+        log_write_errno(&log_process, LOG_CRIT, err, "accept4() failed, accepting pauses until descriptors are free");
+    l->shortage = true;
+    l->waiting = true;
+    timer_start(l->retry, SHORTAGE_WAIT_MS);
+    watch_queue(l);
+}
+
+/* True when it makes sense to try again at once. */
+static bool on_accept_error(struct listener *l, int err)
+{
+    switch (err) {
+    case EAGAIN:
+        l->shortage = false;
+        return false;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+        wait_for_descriptors(l, err);
+        return false;
+    case EINTR:
+    case EPROTO:
+    case ECONNABORTED:
+    case ENETDOWN: /* accept(2): errors of the new connection itself, here and below */
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case EOPNOTSUPP:
+    case ENETUNREACH:
+        return true;
+    default:
+        log_write_errno(&log_process, LOG_ALERT, err, "accept4() failed");
+        wait_for_descriptors(l, err);
+        return false;
+    }
+}
+
+static bool accept_one(struct listener *l)
+{
+    struct addr peer = {0};
+
+    peer.len = sizeof peer.un;
+    int fd = accept4(l->io.fd, &peer.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd == -1)
+        return on_accept_error(l, errno);
+    l->on_accept(l->owner, fd, &peer);
+    return true;
+}
+
+static void accept_some(struct listener *l)
+{
+    /* After a shortage the queue is long, and only its end tells that the shortage is over. */
+    int most = l->multi || l->shortage ? ACCEPTS_A_TURN : 1;
+
+    l->accepting = true;
+    while (most-- > 0 && !l->paused && !l->freed && accept_one(l))
+        continue;
+    l->accepting = false;
+    if (l->freed)
+        mem_free(l);
+}
+
+static void on_queue_events(struct io *io, uint32_t events)
+{
+    (void)events;
+    accept_some(CONTAINER_OF(io, struct listener, io));
+}
+
+static void on_retry(void *owner)
+{
+    struct listener *l = owner;
+
+    l->waiting = false;
+    watch_queue(l);
+}
+
+struct listener *listener_new(struct loop *loop, int fd, bool multi, void (*on_accept)(void *owner, int fd, const struct addr *peer),
+                              void *owner)
+{
+    struct listener *l = MEM_NEW(struct listener);
+
+    l->io = (struct io){fd, on_queue_events};
+    l->loop = loop;
+    l->multi = multi;
+    l->on_accept = on_accept;
+    l->owner = owner;
+    l->retry = timer_new(loop, on_retry, l);
+    watch_queue(l);
+    return l;
+}
+
+void listener_pause(struct listener *l)
+{
+    l->paused = true;
+    watch_queue(l);
+}
+
+void listener_resume(struct listener *l)
+{
+    l->paused = false;
+    watch_queue(l);
+}
+
+void listener_free(struct listener *l)
+{
+    if (l == NULL)
+        return;
+    assert(!l->freed);
+    l->paused = true;
+    watch_queue(l);
+    timer_free(l->retry);
+    l->freed = true;
+    if (!l->accepting)
+        mem_free(l);
+}
