@@ -367,6 +367,20 @@ static bool is_known(const struct name *n)
     return n->count > 0 && clock_monotonic_ms() < n->expires_ms;
 }
 
+static bool is_literal(struct name *n)
+{
+    struct addr literal;
+
+    if (!addr_parse_ip(&literal, str_of(n->text), 0))
+        return false;
+    mem_free(n->addrs);
+    n->addrs = MEM_NEW(struct addr);
+    *n->addrs = literal;
+    n->count = 1;
+    n->problem = NULL;
+    return true;
+}
+
 struct resolver_query *resolver_lookup(struct resolver *r, struct str text, int64_t timeout_ms,
                                        void (*on_result)(void *owner, const struct resolver_result *result), void *owner)
 {
@@ -381,7 +395,7 @@ struct resolver_query *resolver_lookup(struct resolver *r, struct str text, int6
     list_push_back(&n->waiting, &q->link);
     if (n->asking)
         return q;
-    if (is_known(n))
+    if (is_known(n) || is_literal(n))
         task_post(r->loop, &n->tell);
     else if (!task_is_posted(&n->tell))
         ask(n);

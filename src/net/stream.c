@@ -376,7 +376,8 @@ static void tell_eof(struct stream *s)
     if (!s->eof || s->eof_told || s->data_due || s->wire_due || !may_deliver(s))
         return;
     s->eof_told = true;
-    s->events->on_eof(s->owner, s->eof_clean);
+    /* A reset that was told to a write looks like an end to the reads after it. */
+    s->events->on_eof(s->owner, s->eof_clean && s->write_failed == CLOSE_NONE);
     if (s->write_failed != CLOSE_NONE)
         stream_close(s, s->write_failed);
 }
