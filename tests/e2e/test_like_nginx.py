@@ -123,7 +123,7 @@ def comparable(answer, port):
     body = answer.body
     if b"<center>nginx" in body or b"portcullis" in body:
         body = b"(page)"
-    if headers.get("content-type") == "application/json":
+    if body and headers.get("content-type") == "application/json":
         seen = answer.json()
         # nginx 1.22 speaks HTTP/1.0 to upstreams unless told otherwise, 1.30 speaks 1.1 with keep-alive.
         body = (seen["method"], seen["target"], seen["body"], sorted((n.lower(), v) for n, v in seen["headers"]
