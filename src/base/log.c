@@ -1,7 +1,3 @@
-/* gettid, strerrordesc_np */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "portcullis/base/log.h"
 
 #include <string.h>

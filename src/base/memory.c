@@ -1,7 +1,3 @@
-/* explicit_bzero */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "portcullis/base/memory.h"
 
 #include <stdbool.h>

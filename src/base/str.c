@@ -1,7 +1,3 @@
-/* memmem */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "portcullis/base/str.h"
 
 #include <string.h>
