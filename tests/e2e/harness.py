@@ -50,7 +50,8 @@ class Proxy:
     127.0.0.1:PORT. `main` holds directives of the main context; a bare server block gets them by -g.
     """
 
-    def __init__(self, binary, certs, folder, text, main="", wait=True, env=None, level="info"):
+    def __init__(self, binary, certs, folder, text, main="", wait=True, env=None, level="info",
+                 workers=1, prepare=None):
         self.certs, self.folder = certs, pathlib.Path(folder)
         self.ports = [free_port() for _ in range(5)]
         self.port = self.ports[0]
@@ -59,7 +60,9 @@ class Proxy:
         self.config_path = self.folder / "portcullis.conf"
         self.binary = str(binary)
         self.main = (f"daemon off; pid {self.pid_path}; error_log {self.log_path} {level}; "
-                     f"worker_processes 1; {main}")
+                     f"worker_processes {workers}; {main}")
+        if prepare:
+            prepare(self.folder)
         self.write(text)
         self.env = dict(os.environ, **(env or {}))
         self.env.setdefault("ASAN_OPTIONS", f"log_path={self.folder}/asan:detect_leaks=1:exitcode=99")
