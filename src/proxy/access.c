@@ -1,0 +1,156 @@
+/* The gate: the only place that opens the way to an upstream. */
+#include "access.h"
+
+#include "portcullis/base/clock.h"
+#include "refusal_log.h"
+#include "respond.h"
+
+/* ---- the verdict ---- */
+
+static struct access_verdict passes(bool identity_counts)
+{
+    return (struct access_verdict){ACCESS_PASSES, REFUSAL_NONE, identity_counts};
+}
+
+/* A refusal without a reason would read as none: it gets one. */
+static struct access_verdict refused(enum refusal why, bool identity_counts)
+{
+    return (struct access_verdict){ACCESS_REFUSED, why == REFUSAL_NONE ? REFUSAL_INTERNAL : why,
+                                   identity_counts};
+}
+
+/* By ssl_verify_client alone, for an identity that counts here. */
+static struct access_verdict judge_identity(const struct access_facts *f)
+{
+    if (f->mode == TLS_VERIFY_OFF)
+        return passes(true);
+    if (!f->has_identity)
+        return refused(REFUSAL_INTERNAL, false);
+    if (f->is_verified)
+        return f->has_expired ? refused(REFUSAL_CERT_EXPIRED, true) : passes(true);
+    if (f->refusal == REFUSAL_CERT_MISSING && f->mode != TLS_VERIFY_ON)
+        return passes(true);
+    if (f->mode == TLS_VERIFY_OPTIONAL_NO_CA && f->is_about_issuer)
+        return passes(true);
+    return refused(f->refusal, true);
+}
+
+struct access_verdict access_judge(const struct access_facts *f)
+{
+    if (!f->address_is_tls)
+        return passes(false); /* the operator opened this address without TLS */
+    if (!f->connection_is_tls)
+        return (struct access_verdict){.kind = ACCESS_PLAIN_HTTP};
+    if (f->same_server)
+        return judge_identity(f);
+    if (f->mode == TLS_VERIFY_OFF)
+        return passes(false); /* what another block's CAs say means nothing here */
+    /* RFC 9110, 7.4: nginx looks at SNI alone; a certificate accepted under other CAs is worth no
+     * more. */
+    if (f->sni_matched || !f->same_trust)
+        return refused(REFUSAL_HOST_NOT_FOR_THIS_CONNECTION, false);
+    return judge_identity(f);
+}
+
+/* ---- the facts ---- */
+
+static bool has_same_trust(const struct server_conf *a, const struct server_conf *b)
+{
+    return a && a->tls_context && b->tls_context &&
+           tls_context_same_trust(a->tls_context, b->tls_context);
+}
+
+static struct access_facts gather(const struct request *req, const struct identity *id)
+{
+    const struct server_conf *handshake = client_tls_server(req->client);
+    struct access_facts f = {
+        .address_is_tls = req->bind->listen.ssl,
+        .connection_is_tls = client_is_tls(req->client),
+        .same_server = handshake == req->server,
+        .sni_matched = client_sni_matched(req->client),
+        .mode = req->server->tls.verify,
+        .has_identity = id != NULL,
+    };
+    if (!f.same_server)
+        f.same_trust = has_same_trust(handshake, req->server);
+    if (!id)
+        return f;
+    f.is_verified = identity_is_verified(id);
+    f.has_expired = identity_not_after_time(id) < clock_wall(); /* since the handshake */
+    f.is_about_issuer = identity_refusal_is_about_issuer(id);
+    f.refusal = identity_refusal(id);
+    return f;
+}
+
+/* ---- what follows ---- */
+
+static struct str refusal_words(struct request *req, struct identity *id)
+{
+    if (req->refusal == REFUSAL_HOST_NOT_FOR_THIS_CONNECTION)
+        return STR("client attempted to request the server name different from the one that was "
+                   "negotiated");
+    if (!id)
+        return STR("");
+    if (!identity_is_verified(id))
+        return identity_detail(id);
+    /* Good when the connection began, so the verifier said nothing. */
+    struct str subject = identity_subject(id), issuer = identity_issuer(id);
+    struct str serial = identity_serial(id);
+    return arena_printf(&req->arena, "%.*s, issuer %.*s, serial %.*s", STR_ARG(subject),
+                        STR_ARG(issuer), STR_ARG(serial));
+}
+
+static bool refuse(struct request *req, enum refusal why, struct identity *id)
+{
+    req->refusal = why;
+    req->refusal_detail = refusal_words(req, id);
+    refusal_log_add(access_logs_refusals(proxy_access_logs(req->proxy)), &req->log,
+                    client_addr(req->client), why, req->refusal_detail);
+    respond_refusal(req);
+    return false;
+}
+
+bool access_check_client(struct request *req)
+{
+    struct tls_session *tls = stream_tls(client_stream(req->client));
+    struct identity *id = tls ? tls_session_identity(tls) : NULL;
+    struct access_facts facts = gather(req, id);
+    struct access_verdict verdict = access_judge(&facts);
+    req->is_admitted = false;
+    req->is_checked = true;
+    req->identity = verdict.identity_counts ? id : NULL;
+    if (verdict.kind == ACCESS_PASSES)
+        return true;
+    if (verdict.kind == ACCESS_REFUSED)
+        return refuse(req, verdict.refusal, id);
+    log_write(&req->log, LOG_INFO, "client sent plain HTTP request to HTTPS port");
+    respond_status(req, 497);
+    return false;
+}
+
+bool access_address_passes(const struct location_conf *loc, const struct addr *a)
+{
+    VEC_FOR(const struct access_rule, rule, &loc->access_rules)
+    if (cidr_contains(&rule->block, a))
+        return rule->allow;
+    return true;
+}
+
+/* `satisfy any` and `all` are the same while addresses are the only thing to satisfy. */
+bool access_admit(struct request *req)
+{
+    req->is_admitted = false;
+    /* error_page of a malformed request leads here without. */
+    if (!req->is_checked && !access_check_client(req))
+        return false;
+    if (req->refusal != REFUSAL_NONE) {
+        respond_refusal_page(req); /* error_page led here: it stays a refusal */
+        return false;
+    }
+    if (!access_address_passes(req->location, client_addr(req->client))) {
+        log_write(&req->log, LOG_ERROR, "access forbidden by rule");
+        respond_status(req, 403);
+        return false;
+    }
+    return req->is_admitted = true;
+}

@@ -1,0 +1,34 @@
+/* The verdict on a request's client, as a pure function of facts. Private to the proxy floor;
+ * access.c gathers the facts, asks, and acts. */
+#ifndef PORTCULLIS_PROXY_ACCESS_H
+#define PORTCULLIS_PROXY_ACCESS_H
+
+#include "portcullis/proxy/request.h"
+
+struct access_facts {
+    bool address_is_tls; /* "listen … ssl" */
+    bool connection_is_tls;
+    bool same_server;          /* the block that Host names is the one that served the handshake */
+    bool sni_matched;          /* SNI named that one, it did not serve by default */
+    bool same_trust;           /* both judge clients by the same CAs, CRL and depth */
+    enum tls_verify_mode mode; /* of the block that Host names */
+    bool has_identity;         /* the rest is the identity's */
+    bool is_verified, has_expired, is_about_issuer;
+    enum refusal refusal;
+};
+
+enum access_kind { ACCESS_PASSES, ACCESS_PLAIN_HTTP, ACCESS_REFUSED };
+
+struct access_verdict {
+    enum access_kind kind;
+    enum refusal refusal; /* ACCESS_REFUSED */
+    bool identity_counts; /* else this server knows nothing of the client's certificate */
+};
+
+struct access_verdict access_judge(const struct access_facts *f);
+
+/* Does an address pass a list of allow and deny? The first row that holds it decides; none: it
+ * passes. */
+bool access_address_passes(const struct location_conf *loc, const struct addr *a);
+
+#endif

@@ -1,0 +1,255 @@
+/* One line for each request and access_log, in nginx's formats and escapes. A line without
+ * buffer= is one write(2), so that lines of several workers never mix. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "portcullis/base/memory.h"
+#include "refusal_log.h"
+
+/* What is not written out yet, one for each file with buffer=. */
+struct log_buffer {
+    struct log_file *file;
+    struct buf text;
+    struct timer *timer; /* flush= */
+    struct access_logs *logs;
+    struct log_buffer *next;
+};
+
+struct access_logs {
+    struct loop *loop;
+    struct log_buffer *buffers;
+    struct buf line;
+    struct refusal_log *refusals; /* the worker's other log that outlives a request */
+    int64_t complained_s;         /* about a failed write, at most once a second */
+};
+
+struct access_logs *access_logs_new(struct loop *l, const struct snapshot *s)
+{
+    (void)s;
+    struct access_logs *logs = MEM_NEW(struct access_logs);
+    logs->loop = l;
+    logs->refusals = refusal_log_new(l);
+    return logs;
+}
+
+struct refusal_log *access_logs_refusals(struct access_logs *logs)
+{
+    return logs->refusals;
+}
+
+/* ---- escapes ---- */
+
+static bool is_special_default(unsigned char c)
+{
+    return c < 0x20 || c > 0x7e || c == '"' || c == '\\';
+}
+
+static bool is_special_json(unsigned char c)
+{
+    return c < 0x20 || c == '"' || c == '\\';
+}
+
+/* Plain runs are appended whole; what needs an escape goes one by one. */
+static void append_runs(struct buf *out, struct str s, bool (*is_special)(unsigned char c),
+                        void (*append)(struct buf *out, unsigned char c))
+{
+    size_t plain = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        if (!is_special((unsigned char)s.ptr[i]))
+            continue;
+        buf_append(out, s.ptr + plain, i - plain);
+        append(out, (unsigned char)s.ptr[i]);
+        plain = i + 1;
+    }
+    if (s.len > plain)
+        buf_append(out, s.ptr + plain, s.len - plain);
+}
+
+static void append_hex(struct buf *out, unsigned char c)
+{
+    buf_printf(out, "\\x%02X", c);
+}
+
+static void append_escaped(struct buf *out, struct str s)
+{
+    append_runs(out, s, is_special_default, append_hex);
+}
+
+static void append_json_octet(struct buf *out, unsigned char c)
+{
+    static const char *const names[0x60] = {
+        ['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n",  ['\f'] = "\\f",
+        ['\r'] = "\\r", ['"'] = "\\\"", ['\\'] = "\\\\",
+    };
+    if (names[c])
+        buf_append_str(out, str_of(names[c]));
+    else
+        buf_printf(out, "\\u%04X", c);
+}
+
+static void append_json(struct buf *out, struct str s)
+{
+    append_runs(out, s, is_special_json, append_json_octet);
+}
+
+static const struct {
+    void (*append)(struct buf *out, struct str s);
+    const char *missing;
+} escapes[] = {
+    [LOG_ESCAPE_DEFAULT] = {append_escaped, "-"},
+    [LOG_ESCAPE_JSON] = {append_json, ""},
+    [LOG_ESCAPE_NONE] = {buf_append_str, ""},
+};
+
+static void append_line(struct request *req, const struct log_format_conf *f, struct buf *out)
+{
+    VEC_FOR(const struct template_part, part, &f->value.parts)
+    {
+        if (!part->variable) {
+            buf_append_str(out, part->text);
+            continue;
+        }
+        bool found;
+        struct str value = variable_value(req, part->variable, &found);
+        if (found)
+            escapes[f->escape].append(out, value);
+        else
+            buf_append_str(out, str_of(escapes[f->escape].missing));
+    }
+}
+
+/* ---- files ---- */
+
+static void complain(struct access_logs *logs, const struct log_file *file, ssize_t written,
+                     size_t wanted)
+{
+    int err = errno;
+    int64_t now = (int64_t)time(NULL);
+    if (now == logs->complained_s)
+        return;
+    logs->complained_s = now;
+    if (written < 0)
+        log_write_errno(&log_process, LOG_ALERT, err, "write() to \"%.*s\" failed",
+                        STR_ARG(file->path));
+    else
+        log_write(&log_process, LOG_ALERT, "write() to \"%.*s\" was incomplete: %zd of %zu",
+                  STR_ARG(file->path), written, wanted);
+}
+
+static void write_out(struct access_logs *logs, const struct log_file *file, struct str text)
+{
+    if (file->fd < 0 || text.len == 0)
+        return;
+    ssize_t n;
+    do
+        n = write(file->fd, text.ptr, text.len);
+    while (n < 0 && errno == EINTR);
+    if (n != (ssize_t)text.len)
+        complain(logs, file, n, text.len);
+}
+
+static void flush(struct log_buffer *b)
+{
+    write_out(b->logs, b->file, buf_str(&b->text));
+    buf_clear(&b->text);
+    if (b->timer)
+        timer_stop(b->timer);
+}
+
+static void on_flush(void *owner)
+{
+    flush(owner);
+}
+
+static struct log_buffer *buffer_of(struct access_logs *logs, const struct access_log_conf *conf)
+{
+    for (struct log_buffer *b = logs->buffers; b; b = b->next)
+        if (b->file == conf->file)
+            return b;
+    struct log_buffer *b = MEM_NEW(struct log_buffer);
+    b->file = conf->file;
+    b->logs = logs;
+    b->next = logs->buffers;
+    if (conf->flush_ms > 0 && logs->loop) {
+        b->timer = timer_new(logs->loop, on_flush, b);
+        timer_set_weak(b->timer, true);
+    }
+    return logs->buffers = b;
+}
+
+static void write_buffered(struct access_logs *logs, const struct access_log_conf *conf,
+                           struct str line)
+{
+    struct log_buffer *b = buffer_of(logs, conf);
+    if (buf_len(&b->text) + line.len > conf->buffer_size)
+        flush(b);
+    if (line.len > conf->buffer_size) {
+        write_out(logs, conf->file, line);
+        return;
+    }
+    if (buf_is_empty(&b->text) && b->timer)
+        timer_start(b->timer, conf->flush_ms);
+    buf_append_str(&b->text, line);
+}
+
+static void write_line(struct access_logs *logs, const struct access_log_conf *conf,
+                       struct buf *line)
+{
+    if (conf->file->syslog) {
+        syslog_send(conf->file->syslog, LOG_INFO, buf_str(line));
+        return;
+    }
+    buf_append_char(line, '\n');
+    if (conf->buffer_size)
+        write_buffered(logs, conf, buf_str(line));
+    else
+        write_out(logs, conf->file, buf_str(line));
+}
+
+static bool is_wanted(struct request *req, const struct access_log_conf *conf)
+{
+    if (!conf->has_condition)
+        return true;
+    struct str value = template_value(req, &conf->condition);
+    return value.len > 0 && !str_eq(value, STR("0"));
+}
+
+void access_log_write(struct request *req)
+{
+    struct access_logs *logs = proxy_access_logs(req->proxy);
+    if (!req->location)
+        return;
+    VEC_FOR(const struct access_log_conf, conf, &req->location->access_logs)
+    {
+        if (!conf->file || !is_wanted(req, conf))
+            continue;
+        buf_clear(&logs->line);
+        append_line(req, conf->format, &logs->line);
+        write_line(logs, conf, &logs->line);
+    }
+}
+
+void access_logs_flush(struct access_logs *logs)
+{
+    for (struct log_buffer *b = logs->buffers; b; b = b->next)
+        flush(b);
+    refusal_log_flush(logs->refusals);
+}
+
+void access_logs_free(struct access_logs *logs)
+{
+    if (!logs)
+        return;
+    access_logs_flush(logs);
+    while (logs->buffers) {
+        struct log_buffer *b = logs->buffers;
+        logs->buffers = b->next;
+        timer_free(b->timer);
+        buf_deinit(&b->text);
+        mem_free(b);
+    }
+    buf_deinit(&logs->line);
+    refusal_log_free(logs->refusals);
+    mem_free(logs);
+}

@@ -1,0 +1,56 @@
+/* geo: a value by address. */
+#include "variables.h"
+
+/* An entry of X-Forwarded-For; a port behind it is dropped. */
+static bool parse_forwarded(struct addr *a, struct str text)
+{
+    text = str_trim(text);
+    if (addr_parse_ip(a, text, 0))
+        return true;
+    size_t colon = str_find_last(text, ':');
+    return colon != SIZE_MAX && addr_parse_ip(a, str_upto(text, colon), 0);
+}
+
+static bool is_proxy(const struct geo_conf *geo, const struct addr *a)
+{
+    VEC_FOR(const struct cidr, c, &geo->proxies)
+    if (cidr_contains(c, a))
+        return true;
+    return false;
+}
+
+/* Behind trusted proxies: the last address that they tell, or with proxy_recursive the last
+ * that is none of theirs. */
+static void look_behind_proxies(struct request *req, const struct geo_conf *geo, struct addr *a)
+{
+    struct str list = STR_NONE;
+    if (!is_proxy(geo, a) ||
+        !variable_of_fields(req, &req->head.headers, STR("x_forwarded_for"), &list))
+        return;
+    while (list.len) {
+        size_t comma = str_find_last(list, ',');
+        struct str last = comma == SIZE_MAX ? list : str_from(list, comma + 1);
+        list = comma == SIZE_MAX ? STR_NONE : str_upto(list, comma);
+        struct addr told;
+        if (!parse_forwarded(&told, last))
+            return;
+        *a = told;
+        if (!geo->proxy_recursive || !is_proxy(geo, a))
+            return;
+    }
+}
+
+struct str geo_value(struct request *req, const struct geo_conf *geo)
+{
+    struct addr a;
+    if (!geo->source)
+        a = *client_addr(req->client);
+    else if (!addr_parse_ip(&a, variable_value(req, geo->source, NULL), 0))
+        return geo->fallback;
+    if (geo->proxies.count)
+        look_behind_proxies(req, geo, &a);
+    VEC_FOR(const struct geo_entry, e, &geo->entries)
+    if (cidr_contains(&e->block, &a))
+        return e->value;
+    return geo->fallback;
+}

@@ -1,0 +1,103 @@
+/* The built-in bodies of errors, redirects and refusals. */
+#include "respond.h"
+
+#define TAIL "<hr><center>%.*s</center>\n</body>\n</html>\n"
+#define HEAD \
+    "<html>\n<head><title>%u %.*s</title></head>\n<body>\n<center><h1>%u %.*s</h1></center>\n"
+
+struct str page_html(struct arena *a, const struct page *p)
+{
+    if (p->title.len == 0)
+        return STR(""); /* as nginx: no page for a status without a name */
+    struct str note = STR("");
+    if (p->note.len)
+        note = arena_printf(a, "<center>%.*s</center>\n", STR_ARG(p->note));
+    return arena_printf(a, HEAD "%.*s" TAIL, p->status, STR_ARG(p->title), p->status,
+                        STR_ARG(p->title), STR_ARG(note), STR_ARG(p->server));
+}
+
+/* ---- refusals ---- */
+
+/* What stands here is ours (codes, sentences, hex), but an escape is cheaper than the proof. */
+static struct str escape(struct arena *a, struct str s, const char *const names[static 128])
+{
+    struct str *parts = ARENA_ARRAY(a, struct str, s.len);
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        const char *name = c < 128 ? names[c] : "?";
+        parts[i] = name ? str_of(name) : str_make(s.ptr + i, 1);
+    }
+    return arena_concat(a, parts, s.len);
+}
+
+static const char *const html_names[128] = {
+    ['<'] = "&lt;", ['>'] = "&gt;", ['&'] = "&amp;", ['"'] = "&quot;", ['\''] = "&#39;",
+};
+static const char *const json_names[128] = {
+    ['"'] = "\\\"", ['\\'] = "\\\\", ['\n'] = "\\n", ['\r'] = "\\r", ['\t'] = "\\t",
+};
+
+static struct str refusal_html(struct arena *a, const struct refusal_page *p)
+{
+    struct str cure = escape(a, p->cure, html_names);
+    return arena_printf(a,
+                        HEAD "<center><p><code>%.*s</code></p>\n<p>%.*s</p>\n"
+                             "<p>Request <code>%.*s</code></p></center>\n" TAIL,
+                        p->status, STR_ARG(p->title), p->status, STR_ARG(p->title),
+                        STR_ARG(p->code), STR_ARG(cure), STR_ARG(p->request_id),
+                        STR_ARG(p->server));
+}
+
+static struct str refusal_json(struct arena *a, const struct refusal_page *p)
+{
+    struct str cure = escape(a, p->cure, json_names);
+    return arena_printf(
+        a, "{\"status\":%u,\"reason\":\"%.*s\",\"message\":\"%.*s\",\"request_id\":\"%.*s\"}\n",
+        p->status, STR_ARG(p->code), STR_ARG(cure), STR_ARG(p->request_id));
+}
+
+static struct str refusal_text(struct arena *a, const struct refusal_page *p)
+{
+    return arena_printf(a, "%u %.*s: %.*s\n%.*s\nRequest %.*s\n", p->status, STR_ARG(p->title),
+                        STR_ARG(p->code), STR_ARG(p->cure), STR_ARG(p->request_id));
+}
+
+static const struct form {
+    struct str accepts, type;
+    struct str (*write)(struct arena *a, const struct refusal_page *p);
+} forms[] = {
+    {STR_INIT("text/html"), STR_INIT("text/html"), refusal_html},
+    {STR_INIT("application/json"), STR_INIT("application/json"), refusal_json},
+    {STR_INIT("text/plain"), STR_INIT("text/plain"), refusal_text},
+};
+#define FORMS (sizeof forms / sizeof *forms)
+
+static const struct form *form_of(struct str media_type)
+{
+    for (size_t i = 0; i < FORMS; i++)
+        if (str_eq_nocase(forms[i].accepts, media_type))
+            return &forms[i];
+    return NULL;
+}
+
+/* The first that Accept lists, without weighing: good enough for an error. Text for who lists none.
+ */
+static const struct form *choose(const struct headers *request)
+{
+    struct str rest = headers_value(request, HEADER_ACCEPT), element;
+    while (header_list_next(&rest, &element)) {
+        struct str parameters = element;
+        const struct form *f = form_of(str_trim(str_cut(&parameters, ';')));
+        if (f)
+            return f;
+    }
+    return &forms[FORMS - 1];
+}
+
+struct str page_refusal(struct arena *a, const struct refusal_page *p,
+                        const struct headers *request, struct str *type)
+{
+    const struct form *f = choose(request);
+    *type = f->type;
+    return f->write(a, p);
+}

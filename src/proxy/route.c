@@ -1,0 +1,145 @@
+/* Which blocks serve a request: the server by Host, the location by path, in nginx's order:
+ *
+ *   exact (=)  ▶ longest prefix, its nested ones, ends here when ^~  ▶ first regex, its nested ones
+ * ▶ that prefix
+ */
+#include "variables.h"
+
+/* ---- the server ---- */
+
+void route_server(struct request *req)
+{
+    const struct name_regex *regex = NULL;
+    bool matched;
+    req->server = bind_find_server(req->bind, req->host, &matched, NULL, &regex);
+    request_set_location(req, req->server->root);
+    if (regex)
+        request_match(req, &regex->regex,
+                      req->host); /* captures and named groups as nginx keeps them */
+    if (req->host.len == 0)
+        req->host = req->server->name; /* nginx's $host without a Host field */
+}
+
+/* ---- the location ---- */
+
+/* limit_except stands in for its location where the method is one that it limits. */
+static bool is_limited(const struct request *req, const struct location_conf *loc)
+{
+    const struct limit_except_conf *limit = loc->limit_except;
+    return limit && limit->conf && !(limit->methods >> req->head.method & 1);
+}
+
+void request_set_location(struct request *req, const struct location_conf *loc)
+{
+    req->outer_location = loc;
+    req->location = is_limited(req, loc) ? loc->limit_except->conf : loc;
+    if (req->location->error_log)
+        req->log.log = req->location->error_log;
+}
+
+struct search {
+    const struct location_conf *found;
+    bool is_final;    /* exact, or a redirect: no regex may take it */
+    bool is_redirect; /* found's name is the path and a slash */
+    bool has_failed;  /* a regex gave up */
+};
+
+/* "/x" where "/x/" proxies and "/x" is nothing of its own. */
+static bool lacks_slash(const struct location_conf *loc, struct str path)
+{
+    return loc->auto_redirect && loc->name.len == path.len + 1 && str_starts(loc->name, path) &&
+           loc->name.ptr[path.len] == '/';
+}
+
+/* The longest prefix, or the redirect to one; NULL when none fits. */
+static const struct location_conf *find_prefix(const struct location_set *set, struct str path,
+                                               bool *is_redirect)
+{
+    const struct location_conf *slashed = NULL;
+    for (size_t i = 0; i < set->prefixes.count; i++) {
+        const struct location_conf *loc = set->prefixes.items[i];
+        if (lacks_slash(loc, path))
+            slashed = loc;
+        if (!str_starts(path, loc->name))
+            continue;
+        if (!slashed || loc->name.len == path.len)
+            return loc;
+        break;
+    }
+    *is_redirect = slashed != NULL;
+    return slashed;
+}
+
+static const struct location_conf *find_exact(const struct location_set *set, struct str path)
+{
+    return set->exact.count ? strmap_find(&set->exact, path) : NULL;
+}
+
+static bool search_regexes(struct request *req, const struct location_set *set, struct search *s);
+
+/* True: something in this set fits. */
+static bool search_set(struct request *req, const struct location_set *set, struct search *s)
+{
+    const struct location_conf *loc = find_exact(set, req->path);
+    if (loc) {
+        s->found = loc;
+        return s->is_final = true;
+    }
+    bool is_redirect = false;
+    loc = find_prefix(set, req->path, &is_redirect);
+    if (loc) {
+        s->found = loc;
+        if (is_redirect)
+            return s->is_redirect = s->is_final = true;
+        search_set(req, &loc->nested, s);
+        if (s->is_final || s->has_failed)
+            return true;
+    }
+    bool allows_regex = !loc || loc->kind != LOCATION_PREFIX_FINAL;
+    return (allows_regex && search_regexes(req, set, s)) || loc;
+}
+
+static bool search_regexes(struct request *req, const struct location_set *set, struct search *s)
+{
+    for (size_t i = 0; i < set->regexes.count; i++) {
+        const struct location_conf *loc = set->regexes.items[i];
+        enum match_result match = request_try_match(req, &loc->regex, req->path);
+        if (match == MATCH_FAILED)
+            return s->has_failed = true;
+        if (match == MATCH_NO)
+            continue;
+        s->found = loc;
+        search_set(req, &loc->nested, s);
+        return s->is_final = true;
+    }
+    return false;
+}
+
+static void redirect_to_slash(struct request *req, const struct location_conf *loc)
+{
+    struct str path = uri_escape_path(&req->arena, loc->name);
+    struct str parts[] = {path, STR("?"), req->args};
+    respond_redirect(req, 301, req->args.len ? arena_concat(&req->arena, parts, 3) : path);
+}
+
+const struct location_conf *route_location(struct request *req)
+{
+    struct search s = {0};
+    search_set(req, &req->server->locations, &s);
+    if (s.has_failed) {
+        respond_status(req, 500);
+        return NULL;
+    }
+    if (!s.found)
+        s.found = req->server->root;
+    request_set_location(req, s.found);
+    if (s.found->internal && !req->is_internal) {
+        respond_status(req, 404);
+        return NULL;
+    }
+    if (s.is_redirect) {
+        redirect_to_slash(req, s.found);
+        return NULL;
+    }
+    return s.found;
+}

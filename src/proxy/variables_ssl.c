@@ -1,0 +1,192 @@
+/* $ssl_*: of the connection's TLS session and of the client's identity. Empty values do not exist,
+ * as in nginx. */
+#include "portcullis/base/clock.h"
+
+#include "variables.h"
+
+static struct tls_session *session_of(struct request *req)
+{
+    return stream_tls(client_stream(req->client));
+}
+
+/* ---- the session ---- */
+
+static bool of_session(struct request *req, const struct variable *v, struct str *out)
+{
+    static struct str (*const fact[VARIABLE_IDS])(const struct tls_session *) = {
+        [VARIABLE_ID_SSL_ALPN_PROTOCOL] = tls_session_alpn,
+        [VARIABLE_ID_SSL_CIPHER] = tls_session_cipher,
+        [VARIABLE_ID_SSL_CURVE] = tls_session_curve,
+        [VARIABLE_ID_SSL_PROTOCOL] = tls_session_protocol,
+        [VARIABLE_ID_SSL_SERVER_NAME] = tls_session_server_name,
+        [VARIABLE_ID_SSL_SESSION_ID] = tls_session_id,
+    };
+    struct tls_session *s = session_of(req);
+    if (!s)
+        return false;
+    *out = fact[v->id](s);
+    return out->len > 0;
+}
+
+static bool ssl_ciphers(struct request *req, const struct variable *v, struct str *out)
+{
+    (void)v;
+    struct tls_session *s = session_of(req);
+    if (s)
+        *out = tls_session_ciphers(s);
+    return out->len > 0;
+}
+
+static bool ssl_curves(struct request *req, const struct variable *v, struct str *out)
+{
+    (void)v;
+    struct tls_session *s = session_of(req);
+    if (s)
+        *out = tls_session_curves(s);
+    return out->len > 0;
+}
+
+static bool ssl_session_reused(struct request *req, const struct variable *v, struct str *out)
+{
+    (void)v;
+    struct tls_session *s = session_of(req);
+    if (!s)
+        return false;
+    *out = tls_session_is_reused(s) ? STR("r") : STR(".");
+    return true;
+}
+
+static bool none(struct request *req, const struct variable *v, struct str *out)
+{
+    (void)req;
+    (void)v;
+    (void)out;
+    return false;
+}
+
+/* ---- the client ---- */
+
+static bool of_identity(struct request *req, const struct variable *v, struct str *out)
+{
+    static struct str (*const fact[VARIABLE_IDS])(struct identity *) = {
+        [VARIABLE_ID_SSL_CLIENT_S_DN] = identity_subject,
+        [VARIABLE_ID_SSL_CLIENT_I_DN] = identity_issuer,
+        [VARIABLE_ID_SSL_CLIENT_S_DN_LEGACY] = identity_subject_legacy,
+        [VARIABLE_ID_SSL_CLIENT_I_DN_LEGACY] = identity_issuer_legacy,
+        [VARIABLE_ID_SSL_CLIENT_V_START] = identity_not_before,
+        [VARIABLE_ID_SSL_CLIENT_V_END] = identity_not_after,
+    };
+    if (req->identity)
+        *out = fact[v->id](req->identity);
+    return out->len > 0;
+}
+
+static bool of_const_identity(struct request *req, const struct variable *v, struct str *out)
+{
+    static struct str (*const fact[VARIABLE_IDS])(const struct identity *) = {
+        [VARIABLE_ID_SSL_CLIENT_SERIAL] = identity_serial,
+        [VARIABLE_ID_SSL_CLIENT_FINGERPRINT] = identity_fingerprint,
+        [VARIABLE_ID_SSL_CLIENT_FINGERPRINT_SHA256] = identity_fingerprint_sha256,
+    };
+    if (req->identity)
+        *out = fact[v->id](req->identity);
+    return out->len > 0;
+}
+
+static bool ssl_client_verify(struct request *req, const struct variable *v, struct str *out)
+{
+    (void)v;
+    if (!client_is_tls(req->client))
+        return false;
+    /* access.c takes away an identity that does not count for this server: that is none. */
+    *out = req->identity ? identity_verify_text(req->identity) : STR("NONE");
+    return true;
+}
+
+static bool ssl_client_refusal(struct request *req, const struct variable *v, struct str *out)
+{
+    (void)v;
+    *out = str_of(refusal_code(req->refusal));
+    return req->refusal != REFUSAL_NONE;
+}
+
+/* nginx's "raw" PEM ends with a newline, which the identity's has not. */
+static bool ssl_client_raw_cert(struct request *req, const struct variable *v, struct str *out)
+{
+    (void)v;
+    struct str pem = req->identity ? identity_pem(req->identity) : STR_NONE;
+    if (pem.len == 0)
+        return false;
+    *out = arena_concat(&req->arena, (struct str[]){pem, STR("\n")}, 2);
+    return true;
+}
+
+/* For proxy_set_header in its obsolete folded form: a tab in front of each line but the first. */
+static bool ssl_client_cert(struct request *req, const struct variable *v, struct str *out)
+{
+    (void)v;
+    struct str pem = req->identity ? identity_pem(req->identity) : STR_NONE;
+    if (pem.len == 0)
+        return false;
+    size_t lines = 0;
+    for (size_t i = 0; i < pem.len; i++)
+        lines += pem.ptr[i] == '\n';
+    char *to = arena_alloc(&req->arena, pem.len + lines);
+    *out = str_make(to, pem.len + lines);
+    for (size_t i = 0; i < pem.len; i++) {
+        *to++ = pem.ptr[i];
+        if (pem.ptr[i] == '\n')
+            *to++ = '\t';
+    }
+    return true;
+}
+
+static bool ssl_client_escaped_cert(struct request *req, const struct variable *v, struct str *out)
+{
+    struct str raw;
+    if (!ssl_client_raw_cert(req, v, &raw))
+        return false;
+    *out = uri_escape_component(&req->arena, raw);
+    return true;
+}
+
+/* Whole days until the certificate ends; less than one is 0. */
+static bool ssl_client_v_remain(struct request *req, const struct variable *v, struct str *out)
+{
+    (void)v;
+    if (!req->identity || !identity_has_certificate(req->identity))
+        return false;
+    int64_t left = (int64_t)identity_not_after_time(req->identity) - (int64_t)clock_wall();
+    *out = arena_printf(&req->arena, "%lld", (long long)(left < 0 ? 0 : left / 86400));
+    return true;
+}
+
+const struct variable_row variables_of_ssl[VARIABLE_IDS] = {
+    [VARIABLE_ID_SSL_ALPN_PROTOCOL] = {of_session},
+    [VARIABLE_ID_SSL_CIPHER] = {of_session},
+    [VARIABLE_ID_SSL_CIPHERS] = {ssl_ciphers},
+    [VARIABLE_ID_SSL_CURVE] = {of_session},
+    [VARIABLE_ID_SSL_CURVES] = {ssl_curves},
+    [VARIABLE_ID_SSL_EARLY_DATA] = {none}, /* there is no 0-RTT here */
+    [VARIABLE_ID_SSL_PROTOCOL] = {of_session},
+    [VARIABLE_ID_SSL_SERVER_NAME] = {of_session},
+    [VARIABLE_ID_SSL_SESSION_ID] = {of_session},
+    [VARIABLE_ID_SSL_SESSION_REUSED] = {ssl_session_reused},
+    [VARIABLE_ID_SSL_SIGALG] = {none},
+    [VARIABLE_ID_SSL_CLIENT_CERT] = {ssl_client_cert, .is_constant = true},
+    [VARIABLE_ID_SSL_CLIENT_ESCAPED_CERT] = {ssl_client_escaped_cert, .is_constant = true},
+    [VARIABLE_ID_SSL_CLIENT_FINGERPRINT] = {of_const_identity},
+    [VARIABLE_ID_SSL_CLIENT_FINGERPRINT_SHA256] = {of_const_identity},
+    [VARIABLE_ID_SSL_CLIENT_I_DN] = {of_identity},
+    [VARIABLE_ID_SSL_CLIENT_I_DN_LEGACY] = {of_identity},
+    [VARIABLE_ID_SSL_CLIENT_RAW_CERT] = {ssl_client_raw_cert, .is_constant = true},
+    [VARIABLE_ID_SSL_CLIENT_REFUSAL] = {ssl_client_refusal},
+    [VARIABLE_ID_SSL_CLIENT_S_DN] = {of_identity},
+    [VARIABLE_ID_SSL_CLIENT_S_DN_LEGACY] = {of_identity},
+    [VARIABLE_ID_SSL_CLIENT_SERIAL] = {of_const_identity},
+    [VARIABLE_ID_SSL_CLIENT_SIGALG] = {none},
+    [VARIABLE_ID_SSL_CLIENT_V_END] = {of_identity},
+    [VARIABLE_ID_SSL_CLIENT_V_REMAIN] = {ssl_client_v_remain},
+    [VARIABLE_ID_SSL_CLIENT_V_START] = {of_identity},
+    [VARIABLE_ID_SSL_CLIENT_VERIFY] = {ssl_client_verify},
+};
