@@ -31,18 +31,20 @@ bool headers_has(const struct headers *h, enum header_name id);
 size_t headers_count(const struct headers *h, enum header_name id);
 struct str headers_value(const struct headers *h, enum header_name id); /* STR_NONE without one */
 /* All values of that name joined by sep (", ", or "; " for Cookie), as nginx does for $http_. */
-struct str headers_joined(const struct headers *h, struct arena *a, struct str name, struct str sep);
+struct str headers_joined(const struct headers *h, struct arena *a, struct str name,
+                          struct str sep);
 /* Replaces the first and removes the others, or adds. */
 void headers_set(struct headers *h, struct arena *a, struct str name, struct str value);
 void headers_remove(struct headers *h, enum header_name id);
 void headers_remove_name(struct headers *h, struct str name);
 void header_remove(struct header *it);
 
-#define HEADERS_FOR(it, h)                                                                         \
-    for (struct header *it = (h)->items; it < (h)->items + (h)->count; it++)                       \
+#define HEADERS_FOR(it, h)                                                   \
+    for (struct header *it = (h)->items; it < (h)->items + (h)->count; it++) \
         if (it->id != HEADER_REMOVED)
 
-/* Does a comma-separated list of tokens (Connection, TE, Transfer-Encoding…) hold token? Case ignored. RFC 9110, 5.6.1. */
+/* Does a comma-separated list of tokens (Connection, TE, Transfer-Encoding…) hold token? Case
+ * ignored. RFC 9110, 5.6.1. */
 bool header_list_has(struct str value, struct str token);
 /* Next element of a comma-separated list, trimmed, empty ones skipped; false at the end. */
 bool header_list_next(struct str *rest, struct str *element);

@@ -1,4 +1,5 @@
-/* Field names the program handles by themselves, from names.def:  X(CONTENT_LENGTH, "Content-Length") */
+/* Field names the program handles by themselves, from names.def:  X(CONTENT_LENGTH,
+ * "Content-Length") */
 #ifndef PORTCULLIS_HTTP_NAMES_H
 #define PORTCULLIS_HTTP_NAMES_H
 
