@@ -57,8 +57,8 @@ void backend_gone(struct backend *b)
     all->open--;
     if (u->is_orphan && u->open_count == 0)
         upstream_free(u);
-    if (all->is_draining && all->open == 0 && all->on_none != NULL)
-        all->on_none(all->owner);
+    if (all->on_gone != NULL)
+        all->on_gone(all->owner);
 }
 
 /* ------------------------------------------------------------------ idle: whatever happens ends it
@@ -68,6 +68,7 @@ static void leave_pool(struct backend *b)
 {
     list_remove(&b->node);
     b->upstream->idle_count--;
+    b->upstream->backends->idle--;
 }
 
 static void drop(struct backend *b, enum close_reason why)
@@ -197,5 +198,6 @@ void backend_give(struct backend *b)
     stream_resume(b->stream);
     list_push_back(&u->idle, &b->node);
     u->idle_count++;
+    u->backends->idle++;
     watch_age(u);
 }

@@ -22,6 +22,7 @@
 
 struct client;
 struct exchange;
+struct spool;
 struct transport;
 
 enum step_result { STEP_NEXT, STEP_WAIT };
@@ -53,7 +54,8 @@ struct request {
     struct client *client;
     const struct transport *transport;
     struct arena arena;
-    struct log_context log; /* its describe writes client, server, request, upstream, host */
+    struct log_context log; /* its describe writes action, client, server, request, upstream, host */
+    const char *action;        /* "while connecting to upstream", during a call of log_write; else NULL */
     enum request_step step, next_step;
     bool is_running;           /* a step is on the stack */
 
@@ -63,6 +65,8 @@ struct request {
     uint64_t received_bytes;   /* $request_length */
     int64_t started_wall_ms, started_ms;
     struct headers trailers;
+    struct spool *spool;       /* the whole body, when it was gathered; stays for error_page's exchange too */
+    bool body_is_lost;         /* it went to an upstream as it came, or is thrown away (413): nobody else can have it */
 
     /* What it means; rewrites and internal redirects change path, args, location. */
     struct uri uri;            /* of the original target */
@@ -72,9 +76,11 @@ struct request {
     bool path_is_original;     /* proxy_pass without a URI may send the raw target; rewrite and redirects clear it */
     bool path_fits_location;   /* rewrite.c clears it at "rewrite … break": proxy_pass's URI does not replace the prefix then */
     const struct bind_conf *bind;
-    const struct server_conf *server;
+    const struct server_conf *server; /* the address's default until route_server knows better; never NULL */
     const struct location_conf *location; /* the if-block's when one matched */
     const struct location_conf *outer_location; /* the location itself */
+    bool is_checked;           /* access_check_client was called (a malformed request may reach admit without) */
+    bool check_failed;         /* and said no: error_page may still show a page, but leads to no upstream of a server that verifies */
     unsigned redirects;        /* internal ones and rewrites so far; 10 is the end: 500 */
     bool is_internal;          /* reached by error_page, rewrite or X-Accel-Redirect */
 
@@ -83,7 +89,7 @@ struct request {
     struct regex_captures *captures; /* of the last match; NULL: none */
 
     /* Who the client is, and what was decided. access.c alone writes these. */
-    struct identity *identity;   /* of the connection, borrowed; NULL on plain connections */
+    struct identity *identity;   /* of the connection, borrowed; NULL on plain connections, and where it does not count for this server */
     bool is_admitted;            /* only true lets exchange.c connect */
     enum refusal refusal;        /* shown in the page, $ssl_client_refusal */
     struct str refusal_detail;
@@ -93,7 +99,7 @@ struct request {
     bool response_started;         /* the head was handed to the transport */
     bool is_head_only;             /* HEAD, 204, 304 */
     unsigned status;               /* what is logged: $status */
-    unsigned error_status;         /* the first error of this request when error_page took over */
+    unsigned error_status;         /* what the answer goes out with, set by error_page; 0: its own */
     bool in_error_page;
     uint64_t body_bytes_sent, bytes_sent;
     bool must_close;               /* Connection: close after this one */
@@ -102,6 +108,7 @@ struct request {
 
     struct str proxy_host, proxy_port; /* $proxy_host, $proxy_port as the connect step found them; ptr NULL before: then location->proxy's */
     VEC(struct upstream_try) tries;
+    struct headers carried;        /* from a response whose X-Accel-Redirect was followed */
     struct headers *upstream_headers; /* of the last response: $upstream_http_ */
     struct headers *upstream_trailers;
     struct exchange *exchange;     /* NULL: not proxied */
@@ -144,7 +151,7 @@ const struct addr *client_addr(const struct client *c);
 
 /* ---- route.c ---- */
 void route_server(struct request *req);                  /* by Host: server, root location, regex captures */
-/* Location by path (exact, prefix, ^~, regex, nested); may answer a redirect for auto_redirect. */
+/* Location by path (exact, prefix, ^~, regex, nested) and makes it the request's; NULL: answered (auto_redirect, 404 for internal ones). */
 const struct location_conf *route_location(struct request *req);
 /* Makes loc the request's location. */
 void request_set_location(struct request *req, const struct location_conf *loc);
@@ -154,7 +161,7 @@ enum rewrite_result {
     REWRITE_CONTINUE,   /* nothing more to do here */
     REWRITE_RELOCATE,   /* the path was changed: find the location again */
     REWRITE_ANSWERED,   /* return or redirect: respond_… was called */
-    REWRITE_FAILED,     /* 500: cycle */
+    REWRITE_FAILED,     /* 500: cycle, or a regular expression gave up; logged, not answered */
 };
 enum rewrite_result rewrite_run(struct request *req, const struct script *script);
 

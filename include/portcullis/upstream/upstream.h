@@ -12,9 +12,9 @@
 /* The connections to all upstreams of a worker. */
 struct backends {
     struct loop *loop;
-    size_t open;
+    size_t open, idle;            /* open counts the idle ones too */
     bool is_draining;             /* none is kept any more */
-    void (*on_none)(void *owner); /* open fell to 0 while draining */
+    void (*on_gone)(void *owner); /* there is one fewer; may be NULL */
     void *owner;
 };
 

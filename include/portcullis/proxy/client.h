@@ -1,0 +1,139 @@
+/* A client's connection: TLS, who is at the other end, one request after the other, the end.
+ * Internal to the proxy floor. Owner: the proxy. client.c has its life and its deadlines,
+ * client_h1.c speaks HTTP/1 on it.
+ *
+ *   handshake ─▶ idle ─▶ head ─▶ request ─▶ idle …     (discard between them while a body is read
+ * away) │               └─▶ tunnel └──────────────────────▶ linger ─▶ closed
+ */
+#ifndef PORTCULLIS_PROXY_CLIENT_H
+#define PORTCULLIS_PROXY_CLIENT_H
+
+#include "portcullis/base/list.h"
+#include "portcullis/http/h1_parser.h"
+#include "portcullis/net/listener.h"
+#include "portcullis/net/resolver.h"
+#include "portcullis/proxy/request.h"
+#include "portcullis/upstream/upstream.h"
+
+enum client_phase {
+    CLIENT_HANDSHAKE,
+    CLIENT_IDLE,    /* nothing of the next request came yet */
+    CLIENT_HEAD,    /* something did */
+    CLIENT_REQUEST, /* it runs */
+    CLIENT_DONE,    /* it ended in this turn of the loop: after_request is on its way */
+    CLIENT_DISCARD, /* it was answered before its body had come: the rest is read away */
+    CLIENT_TUNNEL,  /* octets both ways, after 101 */
+    CLIENT_LINGER,  /* everything is said; reading on so that no RST eats it (RFC 9112, 9.6) */
+    CLIENT_CLOSED,  /* on_close is on its way */
+};
+
+/* How the response is delimited. */
+enum h1_sending {
+    H1_SEND_NOTHING,
+    H1_SEND_LENGTH,
+    H1_SEND_CHUNKED,
+    H1_SEND_UNTIL_CLOSE,
+    H1_SEND_RAW
+};
+
+struct h1_connection {
+    struct h1_parser parser;
+    struct buf out; /* empty between calls */
+    enum h1_sending sending;
+    bool awaits_continue; /* Expect: 100-continue was not answered yet */
+    bool body_wanted;     /* read_body was called, and exchange_on_body takes */
+    bool body_ended;
+    bool keep; /* what the response's Connection said */
+};
+
+struct client {
+    struct list node;      /* in proxy.clients */
+    struct list idle_node; /* in proxy.idle, when CLIENT_IDLE after a request */
+    struct proxy *proxy;
+    const struct bind_conf *bind;
+    struct stream *stream;
+    struct addr addr;
+    char addr_text[ADDR_TEXT_MAX];
+    struct log_context log;
+    const char *action; /* during a call of log_write: "while SSL handshaking" */
+    uint64_t number, requests;
+    int64_t started_ms;
+    enum client_phase phase;
+    const struct location_conf
+        *conf; /* timeouts of the connection: of the last request's location */
+
+    const struct server_conf *tls_server;
+    bool sni_matched;
+
+    struct timer *deadline; /* of the phase, or of the body's next octets */
+    int64_t phase_ms;       /* when the phase began */
+    struct timer *send_deadline;
+    int64_t queue_since_ms; /* when the queue to the client was last found empty */
+
+    struct request *request; /* NULL between requests */
+    struct h1_connection h1;
+};
+
+/* Why a worker stops. */
+enum proxy_phase { PROXY_RUNS, PROXY_QUITS, PROXY_RELOADS };
+
+struct proxy_listener {
+    struct proxy *proxy;
+    const struct bind_conf *bind;
+    struct listener *listener;
+};
+
+struct proxy {
+    struct loop *loop;
+    const struct snapshot *snapshot;
+    struct proxy_listener *listeners;
+    size_t listeners_count;
+    struct list clients; /* newest last */
+    struct list idle;    /* the longest idle first */
+    size_t clients_count;
+    uint64_t last_number;
+    bool is_full; /* accepting pauses */
+    struct backends backends;
+    struct upstream **upstreams; /* by upstream_conf.index */
+    struct resolver **resolvers; /* by resolver_conf.index */
+    struct access_logs *access_logs;
+    enum proxy_phase phase;
+    void (*on_done)(void *owner);
+    void *owner;
+};
+
+/* ---- proxy.c ---- */
+void proxy_client_gone(struct proxy *p); /* one connection fewer */
+
+/* ---- client.c ---- */
+void client_accept(struct proxy *p, const struct bind_conf *bind, int fd, const struct addr *peer);
+void client_enter(struct client *c, enum client_phase phase,
+                  int64_t deadline_ms); /* 0: none of the phase's own */
+/* All that goes to the client goes this way: it has a deadline then. False: full. */
+bool client_write(struct client *c, struct buf *out);
+void client_close(struct client *c, enum close_reason why);
+/* What is queued goes out, then the end is said and a bounded bit is still read. */
+void client_linger(struct client *c);
+/* For the next request, or the rest of the old one's body first. */
+void client_request_done(struct request *req);
+/* The old request's body was read away. */
+void client_next_request(struct client *c);
+/* Nothing but empty lines came: no request after all. */
+void client_forget_request(struct client *c);
+/* Draining: an idle one ends. */
+void client_drain(struct client *c);
+
+/* ---- client_h1.c ---- */
+extern const struct transport client_h1_transport;
+void client_h1_init(struct client *c);
+void client_h1_deinit(struct client *c);
+void client_h1_on_data(struct client *c, struct buf *in);
+void client_h1_on_eof(struct client *c);
+/* The deadline of CLIENT_HEAD passed, or of the body. */
+void client_h1_on_timeout(struct client *c);
+
+/* ---- request.c ---- */
+struct request *request_new(struct client *c, const struct transport *t);
+void request_free(struct request *req);
+
+#endif

@@ -1,0 +1,560 @@
+/* HTTP/1 on a client's connection: heads and bodies in, responses out (RFC 9112). One request at a
+ * time; what a client sends beyond it stays in the stream, which reads no more than
+ * STREAM_READ_MAX. */
+#include <assert.h>
+#include <errno.h>
+
+#include "portcullis/base/clock.h"
+#include "portcullis/base/memory.h"
+#include "portcullis/http/h1_writer.h"
+#include "portcullis/proxy/client.h"
+
+#define FIELDS_MAX 1000
+/* The rest of a response that is_sent does not wait for. */
+#define UNSENT_MAX ((size_t)16 * 1024)
+
+/* ------------------------------------------------------------------ a new message */
+
+static void restart(struct client *c, struct request *req)
+{
+    const struct server_conf *s = req->server;
+    size_t large = s->large_header_buffer_size;
+    size_t line = large > s->client_header_buffer_size ? large : s->client_header_buffer_size;
+    struct h1_limits limits = {
+        .line_bytes = line,
+        .field_bytes = line,
+        .head_bytes = line * (s->large_header_buffers > 0 ? s->large_header_buffers : 1),
+        .fields = FIELDS_MAX,
+        .trailer_bytes = line,
+        .ignore_invalid_fields = s->ignore_invalid_headers,
+        .underscores = s->underscores_in_headers};
+
+    h1_parser_init(&c->h1.parser, H1_REQUEST, &limits);
+    h1_parser_restart(&c->h1.parser, &req->arena);
+    c->h1.sending = H1_SEND_NOTHING;
+    c->h1.awaits_continue = c->h1.body_wanted = c->h1.keep = false;
+    c->h1.body_ended = true; /* until a head says otherwise */
+}
+
+static void begin_head(struct client *c)
+{
+    c->request = request_new(c, &client_h1_transport);
+    restart(c, c->request);
+    client_enter(c, CLIENT_HEAD, c->request->server->client_header_timeout_ms);
+}
+
+/* A head that is none: answered, and the connection ends. */
+static void refuse(struct client *c, unsigned status, const char *problem)
+{
+    struct request *req = c->request;
+
+    req->action = "while reading client request headers";
+    log_write(&req->log, LOG_INFO, "client sent invalid request: %s", problem);
+    req->action = NULL;
+    req->must_close = req->body_is_lost = true;
+    c->h1.body_ended = false; /* whatever follows: read on a little (RFC 9112, 9.6) */
+    client_enter(c, CLIENT_REQUEST, 0);
+    request_fail(req, status, CLOSE_BAD_REQUEST);
+}
+
+/* RFC 9112, 3.2: one Host in HTTP/1.1, valid, and the target's authority instead when there is one.
+ */
+static const char *read_host(struct request *req)
+{
+    struct headers *h = &req->head.headers;
+    size_t count = headers_count(h, HEADER_HOST);
+    struct str text = headers_value(h, HEADER_HOST);
+
+    if (count > 1)
+        return "more than one Host";
+    if (count == 0 && req->head.version >= HTTP_1_1)
+        return "no Host in HTTP/1.1";
+    if (count == 1 && text.len > 0 &&
+        !uri_host_parse(&req->arena, text, &req->host, &req->host_port))
+        return "invalid Host";
+    if (req->uri.form != URI_ABSOLUTE)
+        return NULL;
+    if (!uri_host_parse(&req->arena, req->uri.authority, &req->host, &req->host_port))
+        return "invalid authority in the target";
+    headers_set(h, &req->arena, STR("Host"), req->uri.authority);
+    return NULL;
+}
+
+static bool read_target(struct request *req, const char **problem)
+{
+    if (!uri_parse(&req->uri, &req->arena, req->head.target, req->server->merge_slashes, problem))
+        return false;
+    req->path = req->uri.path;
+    req->args = req->uri.args;
+    *problem = read_host(req);
+    return *problem == NULL;
+}
+
+/* RFC 9110, 10.1.1. False: an expectation we do not know. */
+static bool read_expectation(struct client *c)
+{
+    const struct request *req = c->request;
+    struct str value = headers_value(&req->head.headers, HEADER_EXPECT);
+
+    if (value.ptr == NULL || req->head.version < HTTP_1_1)
+        return true;
+    if (!str_eq_nocase(value, STR("100-continue")))
+        return false;
+    c->h1.awaits_continue = !c->h1.body_ended;
+    return true;
+}
+
+static bool is_refused_method(enum http_method m)
+{
+    return m == METHOD_TRACE ||
+           m == METHOD_CONNECT; /* RFC 9110, 9.3.8: credentials are not echoed */
+}
+
+static void start(struct client *c)
+{
+    struct request *req = c->request;
+    const char *problem = NULL;
+
+    req->head = c->h1.parser.request;
+    req->is_head_only = req->head.method == METHOD_HEAD;
+    req->framing = framing_of_request(&req->head);
+    c->requests++;
+    if (req->framing.status != 0) {
+        refuse(c, req->framing.status, req->framing.problem);
+        return;
+    }
+    if (req->head.method == METHOD_CONNECT) {
+        refuse(c, 405, "CONNECT method");
+        return;
+    }
+    if (!read_target(req, &problem)) {
+        refuse(c, 400, problem);
+        return;
+    }
+    h1_parser_body(&c->h1.parser, req->framing);
+    c->h1.body_ended = req->framing.kind == BODY_NONE;
+    client_enter(c, CLIENT_REQUEST, 0);
+    if (!read_expectation(c)) {
+        refuse(c, 417, "unknown expectation");
+        return;
+    }
+    if (is_refused_method(req->head.method)) {
+        refuse(c, 405, "TRACE method");
+        return;
+    }
+    request_start(req);
+}
+
+static void read_head(struct client *c, struct buf *in)
+{
+    struct h1_parser *p = &c->h1.parser;
+
+    switch (h1_parser_next(p, in)) {
+    case H1_HEAD:
+        start(c);
+        return;
+    case H1_ERROR:
+        c->request->head = p->request;
+        refuse(c, p->error_status, p->problem);
+        return;
+    default:
+        return;
+    }
+}
+
+/* ------------------------------------------------------------------ the body */
+
+static void stop_body(struct client *c)
+{
+    c->h1.body_wanted = false;
+    timer_stop(c->deadline);
+}
+
+static void fail_body(struct client *c, unsigned status, enum close_reason why)
+{
+    struct request *req = c->request;
+
+    stop_body(c);
+    req->must_close = req->body_is_lost = true;
+    request_fail(req, status, why);
+}
+
+static bool chunks_are_too_many(struct client *c)
+{
+    struct request *req = c->request;
+    uint64_t most = req->location->client_max_body_size;
+    uint64_t now = c->h1.parser.body_bytes + c->h1.parser.data.len;
+
+    if (most == 0 || now <= most)
+        return false;
+    log_write(&req->log, LOG_ERROR, "client intended to send too large chunked body: %llu bytes",
+              (unsigned long long)now);
+    fail_body(c, 413, CLOSE_BAD_REQUEST);
+    return true;
+}
+
+/* False: the rest has to wait. */
+static bool pass_data(struct client *c, struct buf *in)
+{
+    struct str data = c->h1.parser.data;
+
+    if (chunks_are_too_many(c))
+        return false;
+    size_t taken = exchange_on_body(c->request, data);
+    h1_parser_took(&c->h1.parser, in, taken);
+    if (taken == data.len)
+        return true;
+    stop_body(c);
+    return false;
+}
+
+static void read_body(struct client *c, struct buf *in)
+{
+    struct h1_parser *p = &c->h1.parser;
+
+    while (c->phase == CLIENT_REQUEST && c->h1.body_wanted) {
+        switch (h1_parser_next(p, in)) {
+        case H1_DATA:
+            if (!pass_data(c, in))
+                return;
+            break;
+        case H1_END:
+            c->h1.body_ended = true;
+            stop_body(c);
+            exchange_on_body_end(c->request, &p->trailers);
+            return;
+        case H1_ERROR:
+            log_write(&c->request->log, LOG_INFO, "client sent invalid body: %s", p->problem);
+            fail_body(c, p->error_status, CLOSE_BAD_REQUEST);
+            return;
+        default:
+            timer_start(c->deadline, c->request->location->client_body_timeout_ms);
+            return;
+        }
+    }
+}
+
+static void discard_body(struct client *c, struct buf *in)
+{
+    struct h1_parser *p = &c->h1.parser;
+    bool too_long = clock_monotonic_ms() - c->phase_ms > c->conf->lingering_time_ms;
+
+    for (;;) {
+        switch (h1_parser_next(p, in)) {
+        case H1_DATA:
+            h1_parser_took(p, in, p->data.len);
+            break;
+        case H1_END:
+            c->h1.body_ended = true;
+            client_next_request(c);
+            return;
+        case H1_ERROR:
+            client_linger(c);
+            return;
+        default:
+            if (too_long)
+                client_close(c, CLOSE_TIMED_OUT);
+            else
+                timer_start(c->deadline, c->conf->lingering_timeout_ms);
+            return;
+        }
+    }
+}
+
+static void read_tunnel(struct client *c, struct buf *in)
+{
+    if (!c->h1.body_wanted || buf_is_empty(in))
+        return;
+    size_t taken = exchange_on_body(c->request, buf_str(in));
+    buf_consume(in, taken);
+    c->h1.body_wanted = buf_is_empty(in);
+}
+
+/* ------------------------------------------------------------------ what the stream tells */
+
+void client_h1_on_data(struct client *c, struct buf *in)
+{
+    if (c->phase == CLIENT_IDLE && !buf_is_empty(in))
+        begin_head(c);
+    if (c->phase == CLIENT_HEAD)
+        read_head(c, in);
+    if (c->phase == CLIENT_REQUEST)
+        read_body(c, in);
+    else if (c->phase == CLIENT_DISCARD)
+        discard_body(c, in);
+    else if (c->phase == CLIENT_TUNNEL)
+        read_tunnel(c, in);
+}
+
+static void on_early_end(struct client *c)
+{
+    struct request *req = c->request;
+
+    if (req->step >= REQUEST_END) {
+        req->must_close = true; /* the answer is on its way and may still be read */
+        return;
+    }
+    bool is_incomplete = c->phase == CLIENT_HEAD || c->h1.body_wanted;
+    if (is_incomplete)
+        log_write(&req->log, LOG_INFO, "client prematurely closed connection");
+    exchange_on_client_gone(req, CLOSE_PEER_CLOSED);
+    request_abort(req, is_incomplete ? 400 : 499, CLOSE_PEER_CLOSED);
+}
+
+void client_h1_on_eof(struct client *c)
+{
+    if (c->phase == CLIENT_HEAD && !h1_parser_has_begun(&c->h1.parser)) {
+        client_forget_request(c);
+        client_close(c, CLOSE_PEER_CLOSED);
+        return;
+    }
+    if (c->phase == CLIENT_TUNNEL)
+        exchange_on_body_end(c->request, NULL);
+    else
+        on_early_end(c);
+}
+
+void client_h1_on_timeout(struct client *c)
+{
+    if (c->phase == CLIENT_HEAD && !h1_parser_has_begun(&c->h1.parser)) {
+        client_forget_request(c);
+        client_close(c, CLOSE_TIMED_OUT);
+        return;
+    }
+    struct request *req = c->request;
+    bool is_head = c->phase == CLIENT_HEAD;
+    req->action = is_head ? "while reading client request headers"
+                          : "while reading client request body";
+    log_write_errno(&req->log, LOG_INFO, ETIMEDOUT, "client timed out");
+    req->action = NULL;
+    if (is_head)
+        client_enter(c, CLIENT_REQUEST, 0);
+    c->h1.body_ended = false;
+    stream_set_reset_on_close(c->stream, req->location->reset_timedout_connection);
+    fail_body(c, 408, CLOSE_TIMED_OUT);
+}
+
+/* ------------------------------------------------------------------ the response: head */
+
+/* RFC 9112, 6.3, and 9110, 8.6: how the client will know where the body ends. */
+static enum h1_sending choose_sending(struct request *req, bool has_body)
+{
+    struct headers *h = &req->response.headers;
+    bool has_length = headers_has(h, HEADER_CONTENT_LENGTH);
+
+    headers_remove(h, HEADER_TRANSFER_ENCODING);
+    if (req->response.status == 101)
+        return H1_SEND_RAW;
+    if (!http_status_has_body(req->response.status)) {
+        if (req->response.status == 204)
+            headers_remove(h, HEADER_CONTENT_LENGTH);
+        return H1_SEND_NOTHING;
+    }
+    if (req->is_head_only)
+        return H1_SEND_NOTHING;
+    if (has_length)
+        return H1_SEND_LENGTH;
+    if (!has_body) {
+        headers_set(h, &req->arena, STR("Content-Length"), STR("0"));
+        return H1_SEND_LENGTH;
+    }
+    if (req->head.version < HTTP_1_1)
+        return H1_SEND_UNTIL_CLOSE;
+    headers_set(h, &req->arena, STR("Transfer-Encoding"), STR("chunked"));
+    return H1_SEND_CHUNKED;
+}
+
+static void set_connection(struct client *c)
+{
+    struct request *req = c->request;
+    struct headers *h = &req->response.headers;
+
+    if (c->h1.sending == H1_SEND_RAW)
+        return;
+    /* A client that still waits for 100 may send its body or not: nobody could tell what follows.
+     */
+    if (c->h1.sending == H1_SEND_UNTIL_CLOSE || c->h1.awaits_continue)
+        req->must_close = true;
+    c->h1.keep = request_keeps_alive(req);
+    headers_set(h, &req->arena, STR("Connection"), c->h1.keep ? STR("keep-alive") : STR("close"));
+    if (c->h1.keep && req->location->keepalive_header_s >= 0)
+        headers_set(h, &req->arena, STR("Keep-Alive"),
+                    arena_printf(&req->arena, "timeout=%lld",
+                                 (long long)req->location->keepalive_header_s));
+}
+
+static bool flush(struct client *c, bool is_body)
+{
+    struct request *req = c->request;
+    size_t n = buf_len(&c->h1.out);
+
+    req->bytes_sent += n;
+    if (is_body)
+        req->body_bytes_sent += n;
+    return client_write(c, &c->h1.out);
+}
+
+static void write_head(struct client *c, const struct response_head *head)
+{
+    struct buf *out = &c->h1.out;
+
+    h1_write_status_line(out, head->status, head->reason);
+    h1_write_headers(out, &head->headers);
+    h1_write_head_end(out);
+    (void)flush(c, false);
+}
+
+static void send_informational(struct request *req, const struct response_head *head)
+{
+    if (req->head.version < HTTP_1_1) /* RFC 9110, 15.2 */
+        return;
+    struct response_head clean = *head;
+    static const enum header_name never[] = {HEADER_CONNECTION, HEADER_KEEP_ALIVE,
+                                             HEADER_TRANSFER_ENCODING, HEADER_CONTENT_LENGTH,
+                                             HEADER_UPGRADE};
+    for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
+        headers_remove(&clean.headers, never[i]);
+    identity_headers_strip_response(req, &clean.headers);
+    write_head(req->client, &clean);
+    stream_flush(req->client->stream);
+}
+
+static void send_head(struct request *req, bool has_body)
+{
+    struct client *c = req->client;
+
+    assert(!req->response_started);
+    req->response_started = true;
+    req->status = req->response.status;
+    c->h1.sending = choose_sending(req, has_body);
+    set_connection(c);
+    write_head(c, &req->response);
+}
+
+/* ------------------------------------------------------------------ the response: body, end */
+
+static bool send_body(struct request *req, struct str data)
+{
+    struct client *c = req->client;
+
+    switch (c->h1.sending) {
+    case H1_SEND_NOTHING:
+        return true;
+    case H1_SEND_CHUNKED:
+        h1_write_chunk(&c->h1.out, data);
+        break;
+    case H1_SEND_LENGTH:
+    case H1_SEND_UNTIL_CLOSE:
+    case H1_SEND_RAW:
+        buf_append_str(&c->h1.out, data);
+        break;
+    }
+    return flush(c, true);
+}
+
+static void finish(struct request *req, const struct headers *trailers)
+{
+    struct client *c = req->client;
+
+    if (c->h1.sending == H1_SEND_CHUNKED) {
+        h1_write_last_chunk(&c->h1.out, trailers);
+        (void)flush(c, true);
+    }
+    req->is_complete = true;
+    stop_body(c);
+    if (stream_queued(c->stream) > UNSENT_MAX)
+        stream_notify_sent(c->stream);
+    req->next_step = REQUEST_END;
+}
+
+static bool is_sent(struct request *req)
+{
+    const struct client *c = req->client;
+
+    return stream_is_closing(c->stream) || stream_queued(c->stream) <= UNSENT_MAX;
+}
+
+/* What never left does not count as sent. */
+static void count_unsent(struct request *req)
+{
+    uint64_t left = stream_queued(req->client->stream);
+
+    if (!req->response_started)
+        return;
+    req->bytes_sent -= left < req->bytes_sent ? left : req->bytes_sent;
+    req->body_bytes_sent -= left < req->body_bytes_sent ? left : req->body_bytes_sent;
+}
+
+static void abort_response(struct request *req, enum close_reason why)
+{
+    struct client *c = req->client;
+
+    stop_body(c);
+    req->must_close = true;
+    if (stream_is_closing(c->stream)) {
+        count_unsent(req);
+        return;
+    }
+    if (!req->response_started) {
+        stream_close(c->stream, why);
+        return;
+    }
+    /* Where closing is how a body ends, a plain end would make it look whole. */
+    if (c->h1.sending == H1_SEND_UNTIL_CLOSE) {
+        stream_set_reset_on_close(c->stream, true);
+        count_unsent(req);
+        stream_close(c->stream, why);
+        return;
+    }
+    stream_close_after_flush(c->stream, CLOSE_ABORTED, req->location->send_timeout_ms);
+}
+
+/* ------------------------------------------------------------------ the request's body is asked
+ * for */
+
+static void ask_for_body(struct request *req)
+{
+    struct client *c = req->client;
+
+    if (c->phase != CLIENT_REQUEST && c->phase != CLIENT_TUNNEL)
+        return;
+    c->h1.body_wanted = true;
+    if (c->h1.awaits_continue) {
+        c->h1.awaits_continue = false;
+        buf_append_str(&c->h1.out, STR("HTTP/1.1 100 Continue\r\n\r\n"));
+        (void)flush(c, false);
+        stream_flush(c->stream);
+    }
+    if (c->phase == CLIENT_REQUEST)
+        timer_start(c->deadline, req->location->client_body_timeout_ms);
+    stream_resume(c->stream);
+}
+
+static void tunnel(struct request *req)
+{
+    struct client *c = req->client;
+
+    client_enter(c, CLIENT_TUNNEL, 0);
+    ask_for_body(req);
+}
+
+const struct transport client_h1_transport = {
+    .send_informational = send_informational,
+    .send_head = send_head,
+    .send_body = send_body,
+    .finish = finish,
+    .is_sent = is_sent,
+    .abort = abort_response,
+    .read_body = ask_for_body,
+    .tunnel = tunnel,
+};
+
+void client_h1_init(struct client *c)
+{
+    c->h1.body_ended = true;
+}
+
+void client_h1_deinit(struct client *c)
+{
+    buf_deinit(&c->h1.out);
+}

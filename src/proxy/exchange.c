@@ -1,0 +1,553 @@
+/* Target, peer, connection, retries and deadlines of an exchange. */
+#include "portcullis/proxy/exchange.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "portcullis/base/clock.h"
+#include "portcullis/proxy/client.h"
+
+static int64_t since(int64_t then_ms)
+{
+    return clock_monotonic_ms() - then_ms;
+}
+
+struct upstream_try *exchange_try(struct exchange *x)
+{
+    assert(x->req->tries.count > 0);
+    return &x->req->tries.items[x->req->tries.count - 1];
+}
+
+static bool request_is_on_its_way(const struct exchange *x)
+{
+    bool body_is_coming = x->body == EXCHANGE_BODY_SPOOLED && !x->request_sent;
+
+    return body_is_coming || (x->backend != NULL && stream_queued(x->backend->stream) > 0);
+}
+
+static const char *doing(const struct exchange *x)
+{
+    switch (x->state) {
+    case EXCHANGE_SPOOLING:
+        return "while reading client request body";
+    case EXCHANGE_READY:
+    case EXCHANGE_RESOLVING:
+    case EXCHANGE_CONNECTING:
+        return "while connecting to upstream";
+    case EXCHANGE_CONNECTED:
+        return "while sending request to upstream";
+    case EXCHANGE_WAITING:
+        if (request_is_on_its_way(x))
+            return "while sending request to upstream";
+        return "while reading response header from upstream";
+    case EXCHANGE_RESPONDING:
+        return "while reading upstream";
+    case EXCHANGE_TUNNEL:
+        return "while proxying upgraded connection";
+    case EXCHANGE_DONE:
+        break;
+    }
+    return "while logging request";
+}
+
+void exchange_log(struct exchange *x, enum log_level level, int err, const char *format, ...)
+{
+    va_list args;
+
+    x->req->action = doing(x);
+    va_start(args, format);
+    log_vwrite(&x->req->log, level, err, format, args);
+    va_end(args);
+    x->req->action = NULL;
+}
+
+/* ------------------------------------------------------------------ ends of an attempt */
+
+static void count_sent(struct exchange *x)
+{
+    if (x->backend != NULL && x->state >= EXCHANGE_WAITING)
+        exchange_try(x)->bytes_sent = stream_bytes_sent(x->backend->stream) - x->sent_before;
+}
+
+static void end_try(struct exchange *x)
+{
+    struct upstream_try *try = exchange_try(x);
+
+    count_sent(x);
+    if (try->response_ms < 0)
+        try->response_ms = since(x->attempt_ms);
+}
+
+static void close_backend(struct exchange *x, enum close_reason why)
+{
+    if (x->backend == NULL)
+        return;
+    backend_close(x->backend, why);
+    x->backend = NULL;
+}
+
+void exchange_give_backend(struct exchange *x, bool reusable)
+{
+    end_try(x);
+    selection_end(&x->selection, PEER_OK, &x->req->log);
+    if (reusable && x->backend != NULL) {
+        backend_give(x->backend);
+        x->backend = NULL;
+    }
+    close_backend(x, CLOSE_DONE);
+}
+
+void exchange_release(struct request *req)
+{
+    struct exchange *x = req->exchange;
+
+    if (x == NULL || x->state == EXCHANGE_DONE)
+        return;
+    if (x->selection.peer != NULL)
+        end_try(x);
+    if (x->query != NULL)
+        resolver_cancel(x->query);
+    x->query = NULL;
+    close_backend(x, CLOSE_ABORTED);
+    selection_end(&x->selection, PEER_OK, &req->log);
+    if (x->owns_upstream)
+        upstream_free(x->upstream);
+    x->upstream = NULL;
+    timer_free(x->timer);
+    x->timer = NULL;
+    x->state = EXCHANGE_DONE;
+}
+
+void exchange_free(struct request *req)
+{
+    exchange_release(req);
+    req->exchange = NULL;
+}
+
+/* ------------------------------------------------------------------ another peer? */
+
+/* Retrying must not do a thing twice: RFC 9110, 9.2.2. */
+static bool may_be_said_again(struct exchange *x, unsigned allowed)
+{
+    const struct request *req = x->req;
+
+    if (req->response_started || req->body_is_lost)
+        return false;
+    count_sent(x);
+    if (exchange_try(x)->bytes_sent == 0 || http_method_is_idempotent(req->head.method))
+        return true;
+    return (allowed & NEXT_NON_IDEMPOTENT) != 0;
+}
+
+bool exchange_may_try_next(struct exchange *x, unsigned bit)
+{
+    const struct proxy_conf *conf = x->conf;
+
+    if ((conf->next_upstream & NEXT_OFF) != 0 || (conf->next_upstream & bit) == 0 ||
+        x->selection.tries_left <= 1)
+        return false;
+    if (conf->next_upstream_timeout_ms > 0 && since(x->began_ms) >= conf->next_upstream_timeout_ms)
+        return false;
+    return may_be_said_again(x, conf->next_upstream);
+}
+
+/* An idle connection that the peer closed as the request came: no fault of anyone's. RFC
+ * 9112, 9.3.1. */
+static bool was_stale(struct exchange *x, unsigned bit)
+{
+    return bit == NEXT_ERROR && x->backend_was_idle && !x->response_begun &&
+           x->state == EXCHANGE_WAITING && may_be_said_again(x, 0);
+}
+
+static enum peer_result result_of(unsigned bit)
+{
+    return bit == NEXT_403 || bit == NEXT_404 ? PEER_PASSED : PEER_FAILED;
+}
+
+void exchange_fault(struct exchange *x, unsigned bit, unsigned status, enum close_reason why)
+{
+    struct request *req = x->req;
+    bool stale = was_stale(x, bit);
+    bool again = stale || exchange_may_try_next(x, bit);
+
+    exchange_try(x)->status = stale ? 0 : status;
+    end_try(x);
+    close_backend(x, why);
+    timer_stop(x->timer);
+    if (stale)
+        req->tries.count--;
+    else
+        selection_end(&x->selection, result_of(bit), &req->log);
+    if (!again) {
+        request_fail(req, status, why);
+        return;
+    }
+    x->same_peer_again = stale;
+    x->state = EXCHANGE_READY;
+    req->next_step = REQUEST_CONNECT;
+    request_resume(req);
+}
+
+/* ------------------------------------------------------------------ deadline */
+
+void exchange_touch(struct exchange *x)
+{
+    x->wait_since_ms = clock_monotonic_ms();
+}
+
+static int64_t last_move_ms(const struct exchange *x)
+{
+    int64_t last = x->wait_since_ms;
+    int64_t read = stream_last_read_ms(x->backend->stream);
+    int64_t written = stream_last_write_ms(x->backend->stream);
+
+    if (read > last)
+        last = read;
+    return written > last ? written : last;
+}
+
+/* Not the upstream's turn: the client is slow to take the response, or to send its body. Those
+ * waits have deadlines of their own (send_timeout, client_body_timeout). */
+static bool waits_for_client(const struct exchange *x)
+{
+    if (x->client_full)
+        return true;
+    return x->body == EXCHANGE_BODY_STREAMED && !x->request_sent &&
+           stream_queued(x->backend->stream) == 0;
+}
+
+static void on_deadline(void *owner)
+{
+    struct exchange *x = owner;
+    bool sending = x->state == EXCHANGE_WAITING && request_is_on_its_way(x);
+    int64_t limit = sending ? x->conf->send_timeout_ms : x->conf->read_timeout_ms;
+
+    if (x->backend == NULL)
+        return;
+    if (x->state != EXCHANGE_TUNNEL && waits_for_client(x))
+        exchange_touch(x);
+    int64_t left = last_move_ms(x) + limit - clock_monotonic_ms();
+    if (left > 0) {
+        timer_start(x->timer, left);
+        return;
+    }
+    exchange_log(x, LOG_ERROR, ETIMEDOUT, "upstream timed out");
+    exchange_fault(x, NEXT_TIMEOUT, 504, CLOSE_TIMED_OUT);
+}
+
+static void watch_deadline(struct exchange *x)
+{
+    int64_t shorter = x->conf->send_timeout_ms < x->conf->read_timeout_ms
+                          ? x->conf->send_timeout_ms
+                          : x->conf->read_timeout_ms;
+
+    if (x->timer == NULL)
+        x->timer = timer_new(x->req->proxy->loop, on_deadline, x);
+    exchange_touch(x);
+    timer_start(x->timer, shorter);
+}
+
+/* ------------------------------------------------------------------ connecting */
+
+static void no_live_upstreams(struct exchange *x)
+{
+    struct upstream_try *try = exchange_try(x);
+
+    try->addr = x->upstream->conf->name;
+    try->status = 502;
+    try->response_ms = 0;
+    exchange_log(x, LOG_ERROR, 0, "no live upstreams");
+    request_fail(x->req, 502, CLOSE_CONNECT_FAILED);
+}
+
+static void begin_try(struct exchange *x)
+{
+    struct request *req = x->req;
+    bool follows_another = x->began_ms == 0 && req->tries.count > 0;
+
+    *VEC_PUSH(&req->arena, &req->tries) = (struct upstream_try){
+        .connect_ms = -1, .header_ms = -1, .response_ms = -1, .after_redirect = follows_another};
+    x->attempt_ms = clock_monotonic_ms();
+    if (x->began_ms == 0)
+        x->began_ms = x->attempt_ms;
+    x->backend_full = x->request_sent = x->response_begun = x->upstream_ended = false;
+    x->spool_offset = 0;
+}
+
+static enum step_result use_idle_backend(struct exchange *x, struct backend *b)
+{
+    x->backend = b;
+    x->backend_was_idle = true;
+    exchange_try(x)->connect_ms = 0;
+    x->state = EXCHANGE_CONNECTED;
+    return STEP_NEXT;
+}
+
+static enum step_result pick(struct exchange *x)
+{
+    begin_try(x);
+    struct peer *p = x->same_peer_again ? x->selection.peer : selection_next(&x->selection);
+    if (p == NULL) {
+        no_live_upstreams(x);
+        return STEP_NEXT;
+    }
+    exchange_try(x)->addr = arena_str(&x->req->arena, p->addr_text);
+    struct backend *idle = x->same_peer_again
+                               ? NULL
+                               : backend_take(x->upstream, p, &exchange_backend_events, x);
+    x->same_peer_again = false;
+    if (idle != NULL)
+        return use_idle_backend(x, idle);
+    x->backend_was_idle = false;
+    x->state = EXCHANGE_CONNECTING;
+    x->backend = backend_connect(x->upstream, p, x->conf->connect_timeout_ms,
+                                 x->conf->socket_keepalive, &exchange_backend_events, x);
+    return STEP_WAIT;
+}
+
+static void init_selection(struct exchange *x)
+{
+    selection_init(&x->selection, x->upstream, &x->req->arena, client_addr(x->req->client),
+                   x->conf->next_upstream_tries);
+}
+
+static void on_resolved(void *owner, const struct resolver_result *result)
+{
+    struct exchange *x = owner;
+    struct request *req = x->req;
+
+    x->query = NULL;
+    if (result->count == 0) {
+        log_write(&req->log, LOG_ERROR, "%.*s could not be resolved (%s)", STR_ARG(x->resolve_name),
+                  result->problem);
+        request_fail(req, 502, CLOSE_CONNECT_FAILED);
+        return;
+    }
+    x->upstream = upstream_new_resolved(&req->proxy->backends, x->resolve_name, result->addrs,
+                                        result->count, x->resolve_port);
+    x->owns_upstream = true;
+    init_selection(x);
+    x->state = EXCHANGE_READY;
+    request_resume(req);
+}
+
+static enum step_result resolve(struct exchange *x)
+{
+    struct request *req = x->req;
+    const struct resolver_conf *conf = req->location->resolver;
+
+    if (conf == NULL) {
+        log_write(&req->log, LOG_ERROR, "no resolver defined to resolve %.*s",
+                  STR_ARG(x->resolve_name));
+        request_fail(req, 502, CLOSE_CONNECT_FAILED);
+        return STEP_NEXT;
+    }
+    x->state = EXCHANGE_RESOLVING;
+    x->query = resolver_lookup(req->proxy->resolvers[conf->index], x->resolve_name,
+                               req->location->resolver_timeout_ms, on_resolved, x);
+    return STEP_WAIT;
+}
+
+static enum step_result connect_or_resolve(struct exchange *x)
+{
+    if (x->upstream == NULL)
+        return resolve(x);
+    return pick(x);
+}
+
+/* ------------------------------------------------------------------ the request's body, before */
+
+static bool must_be_gathered(const struct request *req, const struct proxy_conf *conf)
+{
+    bool needs_length = req->framing.kind == BODY_CHUNKED && conf->version < HTTP_1_1;
+
+    return conf->request_buffering || needs_length;
+}
+
+static enum exchange_body choose_body(const struct request *req, const struct proxy_conf *conf)
+{
+    bool has_none = req->framing.kind == BODY_NONE ||
+                    (req->framing.kind == BODY_LENGTH && req->framing.length == 0);
+
+    if (has_none || !conf->pass_request_body || req->body_is_lost)
+        return EXCHANGE_BODY_NONE;
+    if (req->spool != NULL || must_be_gathered(req, conf))
+        return EXCHANGE_BODY_SPOOLED;
+    return EXCHANGE_BODY_STREAMED;
+}
+
+static void begin_spooling(struct exchange *x)
+{
+    struct request *req = x->req;
+
+    req->spool = ARENA_NEW(&req->arena, struct spool);
+    spool_init(req->spool, req->location->client_body_buffer_size,
+               req->location->client_body_temp_path);
+    x->state = EXCHANGE_SPOOLING;
+    req->transport->read_body(req);
+}
+
+static struct exchange *exchange_new(struct request *req)
+{
+    struct exchange *x = ARENA_NEW(&req->arena, struct exchange);
+
+    x->req = req;
+    x->conf = &req->location->proxy;
+    x->body = choose_body(req, x->conf);
+    x->state = EXCHANGE_READY;
+    req->exchange = x;
+    return x;
+}
+
+static enum step_result begin(struct request *req)
+{
+    struct exchange *x = exchange_new(req);
+
+    if (!target_find(x)) {
+        request_fail(req, 500, CLOSE_ABORTED);
+        return STEP_NEXT;
+    }
+    if (x->upstream != NULL)
+        init_selection(x);
+    if (x->body == EXCHANGE_BODY_SPOOLED && req->spool == NULL) {
+        begin_spooling(x);
+        return STEP_WAIT;
+    }
+    return connect_or_resolve(x);
+}
+
+enum step_result exchange_connect(struct request *req)
+{
+    struct exchange *x = req->exchange;
+
+    assert(req->is_admitted);
+    if (x == NULL)
+        return begin(req);
+    switch (x->state) {
+    case EXCHANGE_READY:
+        return connect_or_resolve(x);
+    case EXCHANGE_CONNECTED:
+        return STEP_NEXT;
+    default:
+        return STEP_WAIT;
+    }
+}
+
+enum step_result exchange_run(struct request *req)
+{
+    struct exchange *x = req->exchange;
+
+    if (x->state == EXCHANGE_DONE)
+        return STEP_NEXT;
+    if (x->state == EXCHANGE_CONNECTED) {
+        x->state = EXCHANGE_WAITING;
+        watch_deadline(x);
+        exchange_send_request(x);
+    }
+    return STEP_WAIT;
+}
+
+/* ------------------------------------------------------------------ what the backend tells */
+
+static void on_open(void *owner)
+{
+    struct exchange *x = owner;
+
+    if (x->state != EXCHANGE_CONNECTING)
+        return;
+    exchange_try(x)->connect_ms = since(x->attempt_ms);
+    x->state = EXCHANGE_CONNECTED;
+    request_resume(x->req);
+}
+
+static void on_data(void *owner, struct buf *in)
+{
+    exchange_on_response_data(owner, in);
+}
+
+static void on_eof(void *owner, bool clean)
+{
+    (void)clean;
+    exchange_on_response_eof(owner);
+}
+
+static void on_drain(void *owner)
+{
+    struct exchange *x = owner;
+
+    exchange_touch(x);
+    exchange_on_backend_drain(x);
+}
+
+static void connect_failed(struct exchange *x, enum close_reason why, int err)
+{
+    if (why == CLOSE_CONNECT_TIMED_OUT) {
+        exchange_log(x, LOG_ERROR, ETIMEDOUT, "upstream timed out");
+        exchange_fault(x, NEXT_TIMEOUT, 504, why);
+        return;
+    }
+    struct str addr = exchange_try(x)->addr;
+    bool is_unix = str_starts(addr, STR("unix:"));
+    enum log_level level = err == ENOENT ? LOG_CRIT : LOG_ERROR;
+    if (is_unix)
+        exchange_log(x, level, err, "connect() to %.*s failed", STR_ARG(addr));
+    else
+        exchange_log(x, level, err, "connect() failed");
+    exchange_fault(x, NEXT_ERROR, 502, why);
+}
+
+static void connection_failed(struct exchange *x, enum close_reason why, int err)
+{
+    bool timed_out = why == CLOSE_TIMED_OUT;
+
+    if (was_stale(x, NEXT_ERROR))
+        exchange_log(x, LOG_INFO, err, "kept connection was closed by upstream");
+    else
+        exchange_log(x, LOG_ERROR, err, "%s", timed_out ? "upstream timed out" : "recv() failed");
+    exchange_fault(x, timed_out ? NEXT_TIMEOUT : NEXT_ERROR, timed_out ? 504 : 502, why);
+}
+
+static void on_close(void *owner, enum close_reason why)
+{
+    struct exchange *x = owner;
+    int err = stream_error(x->backend->stream);
+    bool was_connecting = x->state == EXCHANGE_CONNECTING;
+
+    count_sent(x);
+    backend_gone(x->backend);
+    x->backend = NULL;
+    if (was_connecting)
+        connect_failed(x, why, err);
+    else
+        connection_failed(x, why, err);
+}
+
+const struct stream_events exchange_backend_events = {on_open, on_data, on_eof, on_drain, on_close};
+
+/* ------------------------------------------------------------------ what the client does */
+
+void exchange_on_client_gone(struct request *req, enum close_reason why)
+{
+    struct exchange *x = req->exchange;
+
+    (void)why;
+    if (x == NULL || x->state == EXCHANGE_DONE)
+        return;
+    exchange_log(x, LOG_INFO, 0, "client prematurely closed connection%s",
+                 x->backend != NULL ? ", so upstream connection is closed too" : "");
+    exchange_release(req);
+}
+
+void exchange_on_client_drain(struct request *req)
+{
+    struct exchange *x = req->exchange;
+
+    if (x == NULL || x->backend == NULL || !x->client_full)
+        return;
+    x->client_full = false;
+    exchange_touch(x);
+    if (x->upstream_ended && !stream_has_input(x->backend->stream))
+        exchange_on_response_eof(x);
+    else
+        stream_resume(x->backend->stream);
+}
