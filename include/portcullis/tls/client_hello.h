@@ -17,6 +17,12 @@ struct client_hello {
     struct str cipher_suites; /* raw 16-bit */
     struct str groups;        /* supported_groups, raw 16-bit */
     bool has_session_id, has_psk;
+
+    /* How far client_hello_read has come. */
+    size_t scanned;           /* octets of wire: whole records, from READY on all that belong to the message */
+    size_t gathered, message_len;
+    unsigned char header[4];
+    struct str message;       /* from READY on: the handshake message, header included */
 };
 
 enum client_hello_result {
@@ -26,7 +32,7 @@ enum client_hello_result {
     CLIENT_HELLO_MALFORMED, /* problem says what; alert is the one to send (decode_error, illegal_parameter …) */
 };
 
-/* Looks at what came so far (consumes nothing). Strings live in a. */
+/* Looks at what came so far (consumes nothing; wire only grows between calls). h is zero at first. Strings live in a. */
 enum client_hello_result client_hello_read(struct client_hello *h, struct arena *a, struct str wire, const char **problem, unsigned *alert);
 bool client_hello_offers_alpn(const struct client_hello *h, struct str protocol);
 

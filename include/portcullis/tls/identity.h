@@ -7,9 +7,15 @@
 
 #include "portcullis/base/arena.h"
 #include "portcullis/tls/refusal.h"
+#include "portcullis/tls/verify.h"
 
 struct identity;
 
+/* Of the DER certificates whose first one's key the client proved to hold, as sent; none of them: no certificate.
+ * Copied. Refused until judged. */
+struct identity *identity_new(const struct str *chain, size_t count);
+/* The verdict by this trust and time; may be asked for again when those change. */
+void identity_judge(struct identity *i, const struct trust *t, time_t now, const struct verify_rules *rules);
 struct identity *identity_ref(struct identity *i);
 void identity_unref(struct identity *i); /* NULL is fine */
 
@@ -21,6 +27,9 @@ struct str identity_detail(const struct identity *i);
 bool identity_has_certificate(const struct identity *i);
 /* Is the refusal one that ssl_verify_client optional_no_ca lets pass (unknown or self-signed issuer)? As nginx's ngx_ssl_verify_error_optional. */
 bool identity_refusal_is_about_issuer(const struct identity *i);
+
+/* Its SubjectPublicKeyInfo (DER); empty without a certificate that can be read. */
+struct str identity_public_key(const struct identity *i);
 
 /* Values of nginx's $ssl_client_*; empty without a certificate. They live as long as the identity. */
 struct str identity_verify_text(const struct identity *i); /* SUCCESS, NONE, FAILED:words */

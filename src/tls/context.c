@@ -1,0 +1,535 @@
+#include "portcullis/tls/context.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "context_internal.h"
+#include "name.h"
+#include "pem.h"
+#include "portcullis/base/memory.h"
+#include "random.h"
+#include "trust.h"
+
+/* ---- reports ---------------------------------------------------------------------------------- */
+
+__attribute__((format(printf, 3, 4))) static bool report(const struct tls_report *r,
+                                                          enum log_level level, const char *format,
+                                                          ...)
+{
+    struct buf text = {0};
+    va_list args;
+    va_start(args, format);
+    buf_vprintf(&text, format, args);
+    va_end(args);
+    buf_append_char(&text, '\0');
+    r->problem(r->owner, level, buf_str(&text).ptr);
+    buf_deinit(&text);
+    return false;
+}
+
+/* ---- the pool --------------------------------------------------------------------------------- */
+
+/* What the CA and CRL files of a server block hold. */
+struct trust_set {
+    struct str client_path, trusted_path, crl_path;
+    struct trust *trust;
+    mbedtls_x509_crt *names, *last_name; /* of ssl_client_certificate, for CertificateRequest */
+    size_t names_size;
+    struct arena *arena;
+    struct trust_set *next;
+};
+
+struct tls_pool {
+    struct arena arena;
+    struct trust_set *trusts;
+    struct key_pair *pairs;
+};
+
+struct tls_pool *tls_pool_new(void)
+{
+    struct tls_pool *p = MEM_NEW(struct tls_pool);
+    arena_init(&p->arena, 4096);
+    return p;
+}
+
+static void free_pair(struct key_pair *pair)
+{
+    mbedtls_x509_crt_free(&pair->chain);
+    key_free(pair->key);
+}
+
+void tls_pool_free(struct tls_pool *p)
+{
+    if (p == NULL)
+        return;
+    for (struct key_pair *pair = p->pairs; pair != NULL; pair = pair->next)
+        free_pair(pair);
+    for (struct trust_set *t = p->trusts; t != NULL; t = t->next)
+        trust_free(t->trust);
+    arena_deinit(&p->arena);
+    mem_free(p);
+}
+
+/* ---- files ------------------------------------------------------------------------------------ */
+
+/* What a kind of file is called, what its blocks are labelled, and who takes one. */
+struct file_kind {
+    const char *what, *directive;
+    bool (*is_label)(struct str label);
+    bool (*add)(void *owner, struct str der, const char **problem);
+};
+
+static bool is_certificate_label(struct str label)
+{
+    return str_eq(label, STR("CERTIFICATE")) || str_eq(label, STR("X509 CERTIFICATE"));
+}
+
+static bool is_crl_label(struct str label)
+{
+    return str_eq(label, STR("X509 CRL"));
+}
+
+static bool bad_block(const struct tls_report *r, const struct file_kind *kind, struct str path,
+                      size_t number, const char *problem)
+{
+    return report(r, LOG_EMERG, "cannot load %s \"%.*s\": number %zu in it cannot be used: %s (%s)",
+                  kind->what, STR_ARG(path), number, problem, kind->directive);
+}
+
+static bool add_blocks(const struct tls_report *r, const struct file_kind *kind, struct str path,
+                       struct str text, void *owner)
+{
+    struct buf der = {0};
+    struct str label;
+    size_t count = 0;
+    bool good = true;
+    enum pem_result found = PEM_BLOCK;
+    while (good && (found = pem_next(&text, &label, &der)) == PEM_BLOCK) {
+        const char *problem;
+        if (str_eq(label, STR("TRUSTED CERTIFICATE")))
+            good = bad_block(r, kind, path, count + 1,
+                             "it is OpenSSL's TRUSTED CERTIFICATE; convert it by openssl x509");
+        else if (kind->is_label(label) && !kind->add(owner, buf_str(&der), &problem))
+            good = bad_block(r, kind, path, count + 1, problem);
+        count += kind->is_label(label);
+    }
+    buf_deinit(&der);
+    if (!good)
+        return false;
+    if (found == PEM_BROKEN)
+        return report(r, LOG_EMERG,
+                      "cannot load %s \"%.*s\": the PEM is cut off or damaged after %zu good "
+                      "parts; write the file anew (%s)",
+                      kind->what, STR_ARG(path), count, kind->directive);
+    if (count == 0)
+        return report(r, LOG_EMERG, "cannot load %s \"%.*s\": there is none in PEM in it (%s)",
+                      kind->what, STR_ARG(path), kind->directive);
+    return true;
+}
+
+static bool load_file(const struct tls_report *r, const struct file_kind *kind, struct str path,
+                      void *owner)
+{
+    struct buf text = {0};
+    bool good;
+    const char *problem;
+    if (!file_read(path, &text))
+        good = report(r, LOG_EMERG, "cannot load %s \"%.*s\" (%d: %s) (%s)", kind->what,
+                      STR_ARG(path), errno, strerror(errno), kind->directive);
+    else if (kind->is_label == is_crl_label && buf_len(&text) > 0 && buf_str(&text).ptr[0] == 0x30)
+        good = kind->add(owner, buf_str(&text), &problem) ||
+               bad_block(r, kind, path, 1, problem); /* DER */
+    else
+        good = add_blocks(r, kind, path, buf_str(&text), owner);
+    buf_deinit(&text);
+    return good;
+}
+
+/* ---- trust ------------------------------------------------------------------------------------ */
+
+static bool add_ca(void *owner, struct str der, const char **problem)
+{
+    struct trust_set *t = owner;
+    return trust_add_ca(t->trust, der, problem);
+}
+
+static bool has_name(const struct trust_set *t, struct str subject)
+{
+    for (const mbedtls_x509_crt *n = t->names; n != NULL; n = n->next)
+        if (str_eq(str_make((char *)n->subject_raw.p, n->subject_raw.len), subject))
+            return true;
+    return false;
+}
+
+/* mbedTLS takes the names from certificates, and looks at the subjects alone. */
+static void add_name(struct trust_set *t, struct str subject)
+{
+    if (has_name(t, subject))
+        return;
+    mbedtls_x509_crt *n = ARENA_NEW(t->arena, mbedtls_x509_crt);
+    struct str copy = arena_str(t->arena, subject);
+    n->version = 3;
+    n->subject_raw.p = (unsigned char *)(uintptr_t)copy.ptr;
+    n->subject_raw.len = copy.len;
+    *(t->names == NULL ? &t->names : &t->last_name->next) = n;
+    t->last_name = n;
+    t->names_size += 2 + copy.len;
+}
+
+static bool add_named_ca(void *owner, struct str der, const char **problem)
+{
+    struct cert cert;
+    bool good = cert_read(&cert, der, problem) && add_ca(owner, der, problem);
+    if (good)
+        add_name(owner, cert.subject);
+    cert_deinit(&cert);
+    return good;
+}
+
+static bool add_crl(void *owner, struct str der, const char **problem)
+{
+    struct trust_set *t = owner;
+    return trust_add_crl(t->trust, der, problem);
+}
+
+static const struct file_kind client_ca_kind = {"CA certificates", "ssl_client_certificate",
+                                                is_certificate_label, add_named_ca};
+static const struct file_kind trusted_ca_kind = {"CA certificates", "ssl_trusted_certificate",
+                                                 is_certificate_label, add_ca};
+static const struct file_kind crl_kind = {"revocation lists", "ssl_crl", is_crl_label, add_crl};
+
+enum { CA_NAMES_MAX = 8192 }; /* Half a list would make clients leave out good certificates. */
+
+static void look_over(const struct tls_report *r, struct trust_set *t)
+{
+    struct str path = t->client_path.len > 0 ? t->client_path : t->trusted_path;
+    if (t->trust->cert_count > 0 && trust_anchor_count(t->trust) == 0)
+        report(r, LOG_WARN,
+               "no certificate in \"%.*s\" is self-signed: without a root no client certificate "
+               "can be verified",
+               STR_ARG(path));
+    if (t->names_size <= CA_NAMES_MAX)
+        return;
+    report(r, LOG_WARN,
+           "the names of the CAs in \"%.*s\" take %zu octets, more than %d: none is sent to clients",
+           STR_ARG(path), t->names_size, CA_NAMES_MAX);
+    t->names = NULL;
+}
+
+static bool load_trust(const struct tls_report *r, struct trust_set *t)
+{
+    if ((t->client_path.len > 0 && !load_file(r, &client_ca_kind, t->client_path, t)) ||
+        (t->trusted_path.len > 0 && !load_file(r, &trusted_ca_kind, t->trusted_path, t)) ||
+        (t->crl_path.len > 0 && !load_file(r, &crl_kind, t->crl_path, t)))
+        return false;
+    trust_finish(t->trust);
+    look_over(r, t);
+    return true;
+}
+
+static const struct trust_set *pool_trust(struct tls_pool *p, const struct tls_settings *s,
+                                          const struct tls_report *r)
+{
+    for (struct trust_set *t = p->trusts; t != NULL; t = t->next)
+        if (str_eq(t->client_path, s->client_certificate) &&
+            str_eq(t->trusted_path, s->trusted_certificate) && str_eq(t->crl_path, s->crl))
+            return t;
+    struct trust_set *t = ARENA_NEW(&p->arena, struct trust_set);
+    t->client_path = arena_str(&p->arena, s->client_certificate);
+    t->trusted_path = arena_str(&p->arena, s->trusted_certificate);
+    t->crl_path = arena_str(&p->arena, s->crl);
+    t->arena = &p->arena;
+    t->trust = trust_new();
+    if (!load_trust(r, t)) {
+        trust_free(t->trust);
+        return NULL;
+    }
+    t->next = p->trusts;
+    p->trusts = t;
+    return t;
+}
+
+/* ---- certificates and keys --------------------------------------------------------------------- */
+
+/* Extensions in our own certificates are for the clients to judge. */
+static int accept_extension(void *unused, mbedtls_x509_crt const *crt, mbedtls_x509_buf const *oid,
+                            int critical, const unsigned char *p, const unsigned char *end)
+{
+    (void)unused, (void)crt, (void)oid, (void)critical, (void)p, (void)end;
+    return 0;
+}
+
+static bool add_own(void *owner, struct str der, const char **problem)
+{
+    mbedtls_x509_crt *chain = owner;
+    *problem = "it is damaged, or its key is of a kind that is not supported (use RSA, or ECDSA on "
+               "P-256, P-384 or P-521)";
+    return mbedtls_x509_crt_parse_der_with_ext_cb(chain, (const unsigned char *)der.ptr, der.len, 1,
+                                                  accept_extension, NULL) == 0;
+}
+
+static const struct file_kind own_kind = {"certificate", "ssl_certificate", is_certificate_label,
+                                          add_own};
+
+static bool load_key(const struct tls_report *r, struct key_pair *pair, struct str password_file)
+{
+    struct buf passwords = {0};
+    const char *problem;
+    if (password_file.len > 0 && !file_read(password_file, &passwords)) {
+        buf_deinit(&passwords);
+        return report(r, LOG_EMERG, "cannot open \"%.*s\" (%d: %s) (ssl_password_file)",
+                      STR_ARG(password_file), errno, strerror(errno));
+    }
+    pair->key = key_load(pair->key_path, buf_str(&passwords), &problem);
+    if (passwords.data != NULL)
+        mem_wipe(passwords.data, passwords.capacity);
+    buf_deinit(&passwords);
+    if (pair->key == NULL)
+        return report(r, LOG_EMERG,
+                      "cannot load certificate key \"%.*s\": %s (ssl_certificate_key)",
+                      STR_ARG(pair->key_path), problem);
+    if (key_matches(pair->key, &pair->chain.pk))
+        return true;
+    return report(r, LOG_EMERG,
+                  "key \"%.*s\" does not belong to certificate \"%.*s\" (key values mismatch); the "
+                  "server's own certificate must stand first in its file (ssl_certificate_key)",
+                  STR_ARG(pair->key_path), STR_ARG(pair->certificate_path));
+}
+
+static struct key_pair *pool_pair(struct tls_pool *p, struct str certificate, struct str key,
+                                  struct str password_file, const struct tls_report *r)
+{
+    for (struct key_pair *k = p->pairs; k != NULL; k = k->next)
+        if (str_eq(k->certificate_path, certificate) && str_eq(k->key_path, key))
+            return k;
+    struct key_pair *pair = ARENA_NEW(&p->arena, struct key_pair);
+    pair->certificate_path = arena_str(&p->arena, certificate);
+    pair->key_path = arena_str(&p->arena, key);
+    mbedtls_x509_crt_init(&pair->chain);
+    if (!load_file(r, &own_kind, certificate, &pair->chain) || !load_key(r, pair, password_file)) {
+        free_pair(pair);
+        return NULL;
+    }
+    pair->next = p->pairs;
+    p->pairs = pair;
+    return pair;
+}
+
+/* mbedTLS shows clients no certificate that is not meant for servers. */
+static void warn_about_usage(const struct tls_report *r, const struct key_pair *pair)
+{
+    static const unsigned char server_auth[] = {0x2b, 6, 1, 5, 5, 7, 3, 1};
+    if (mbedtls_x509_crt_check_extended_key_usage(&pair->chain, (const char *)server_auth,
+                                                  sizeof server_auth) != 0)
+        report(r, LOG_WARN,
+               "certificate \"%.*s\" is not meant for servers (its extendedKeyUsage lacks "
+               "serverAuth) and will not be shown to clients",
+               STR_ARG(pair->certificate_path));
+    if (mbedtls_x509_crt_check_key_usage(&pair->chain, MBEDTLS_X509_KU_DIGITAL_SIGNATURE) != 0)
+        report(r, LOG_WARN,
+               "certificate \"%.*s\" cannot be used (its keyUsage lacks digitalSignature) and will "
+               "not be shown to clients",
+               STR_ARG(pair->certificate_path));
+}
+
+static bool load_pairs(struct tls_context *c, struct tls_pool *p, const struct tls_report *r)
+{
+    const struct tls_settings *s = &c->settings;
+    bool good = true;
+    if (s->certificate_keys.count < s->certificates.count)
+        return report(r, LOG_EMERG, "no \"ssl_certificate_key\" is defined for certificate \"%.*s\"",
+                      STR_ARG(s->certificates.items[s->certificate_keys.count]));
+    c->pairs = ARENA_ARRAY(&c->arena, struct key_pair *, s->certificates.count + 1);
+    for (size_t i = 0; i < s->certificates.count; i++) {
+        struct key_pair *pair = pool_pair(p, s->certificates.items[i], s->certificate_keys.items[i],
+                                          s->password_file, r);
+        if (pair == NULL) {
+            good = false;
+            continue;
+        }
+        warn_about_usage(r, pair);
+        c->pairs[c->pair_count++] = pair;
+    }
+    return good;
+}
+
+/* ---- the context ------------------------------------------------------------------------------- */
+
+static void copy_settings(struct tls_context *c, const struct tls_settings *s)
+{
+    struct arena *a = &c->arena;
+    c->settings = *s;
+    c->settings.certificates.items = NULL;
+    c->settings.certificates.count = c->settings.certificates.capacity = 0;
+    c->settings.certificate_keys.items = NULL;
+    c->settings.certificate_keys.count = c->settings.certificate_keys.capacity = 0;
+    for (size_t i = 0; i < s->certificates.count; i++)
+        *VEC_PUSH(a, &c->settings.certificates) = arena_str(a, s->certificates.items[i]);
+    for (size_t i = 0; i < s->certificate_keys.count; i++)
+        *VEC_PUSH(a, &c->settings.certificate_keys) = arena_str(a, s->certificate_keys.items[i]);
+    struct str *texts[] = {&c->settings.password_file,       &c->settings.client_certificate,
+                           &c->settings.trusted_certificate, &c->settings.crl,
+                           &c->settings.ciphers,             &c->settings.ciphersuites,
+                           &c->settings.ecdh_curve};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        *texts[i] = arena_str(a, *texts[i]);
+}
+
+/* TLS 1.3's suites first, then those of the list. */
+static bool choose_suites(struct tls_context *c, const struct tls_report *r)
+{
+    const struct tls_settings *s = &c->settings;
+    struct str bad;
+    size_t count = 0;
+    int found[SUITES_MAX];
+    if (s->protocols & TLS_PROTOCOL_1_3) {
+        size_t n = suites_from_ciphersuites(found, s->ciphersuites, &bad);
+        if (n == 0)
+            return report(r, LOG_EMERG,
+                          "SSL_CONF_cmd(\"Ciphersuites\", \"%.*s\") failed: \"%.*s\" is not supported",
+                          STR_ARG(s->ciphersuites), STR_ARG(bad));
+        memcpy(c->suites, found, n * sizeof *found);
+        count = n;
+    }
+    if (s->protocols & TLS_PROTOCOL_1_2) {
+        struct str list = s->ciphers.len > 0 ? s->ciphers : STR("HIGH:!aNULL:!MD5");
+        size_t n = suites_from_cipher_list(found, list, &bad);
+        if (n == 0)
+            return report(r, LOG_EMERG,
+                          "ssl_ciphers \"%.*s\" leaves no cipher: only suites with ECDHE and AES or "
+                          "ChaCha20 are supported",
+                          STR_ARG(list));
+        for (size_t i = 0; i < n && count < SUITES_MAX; i++)
+            c->suites[count++] = found[i];
+    }
+    c->suites[count] = 0;
+    return true;
+}
+
+static bool choose_groups(struct tls_context *c, const struct tls_report *r)
+{
+    struct str bad;
+    size_t count = groups_from_curves(c->groups, c->settings.ecdh_curve, &bad);
+    c->groups[count] = 0;
+    if (count > 0)
+        return true;
+    return report(r, LOG_EMERG,
+                  "ssl_ecdh_curve: \"%.*s\" is not supported; use X25519, prime256v1, secp384r1, "
+                  "secp521r1 or auto",
+                  STR_ARG(bad));
+}
+
+static bool settings_are_sound(const struct tls_settings *s, const struct tls_report *r)
+{
+    if (!(s->protocols & (TLS_PROTOCOL_1_2 | TLS_PROTOCOL_1_3)))
+        return report(r, LOG_EMERG, "ssl_protocols leaves no version: name TLSv1.2 or TLSv1.3");
+    bool needs_ca = s->verify == TLS_VERIFY_ON || s->verify == TLS_VERIFY_OPTIONAL;
+    if (needs_ca && s->client_certificate.len == 0 && s->trusted_certificate.len == 0)
+        return report(r, LOG_EMERG,
+                      "no ssl_client_certificate or ssl_trusted_certificate for ssl_verify_client");
+    return true;
+}
+
+/* RFC 8446, 4.2.3. No SHA-1; PKCS #1 v1.5 is for TLS 1.2 and for signatures in certificates. */
+static const uint16_t signature_schemes[] = {
+    MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256, MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,
+    MBEDTLS_TLS1_3_SIG_ECDSA_SECP521R1_SHA512, MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256,
+    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384,    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512,
+    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256,       MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384,
+    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512,       MBEDTLS_TLS1_3_SIG_NONE,
+};
+
+/* These fail for lack of memory alone. */
+static void must(int rc)
+{
+    assert(rc == 0);
+    (void)rc;
+}
+
+void context_configure(const struct tls_context *c, mbedtls_ssl_config *config)
+{
+    unsigned protocols = c->settings.protocols;
+    mbedtls_ssl_conf_min_tls_version(config, protocols & TLS_PROTOCOL_1_2
+                                                 ? MBEDTLS_SSL_VERSION_TLS1_2
+                                                 : MBEDTLS_SSL_VERSION_TLS1_3);
+    mbedtls_ssl_conf_max_tls_version(config, protocols & TLS_PROTOCOL_1_3
+                                                 ? MBEDTLS_SSL_VERSION_TLS1_3
+                                                 : MBEDTLS_SSL_VERSION_TLS1_2);
+    mbedtls_ssl_conf_rng(config, random_for_mbedtls, NULL);
+    mbedtls_ssl_conf_ciphersuites(config, c->suites);
+    mbedtls_ssl_conf_groups(config, c->groups);
+    mbedtls_ssl_conf_sig_algs(config, signature_schemes);
+    /* A session that is resumed has neither certificate nor verdict: nothing resumes, in neither
+     * version. No pre-shared keys, so no early data either. */
+    mbedtls_ssl_conf_tls13_key_exchange_modes(config, MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
+    mbedtls_ssl_conf_session_tickets(config, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
+    for (size_t i = 0; i < c->pair_count; i++)
+        must(mbedtls_ssl_conf_own_cert(config, &c->pairs[i]->chain, key_mbedtls(c->pairs[i]->key)));
+}
+
+static void configure_server(struct tls_context *c, mbedtls_x509_crt *names)
+{
+    static const char *protocols[] = {"http/1.1", NULL};
+    mbedtls_ssl_config *config = &c->config;
+    must(mbedtls_ssl_config_defaults(config, MBEDTLS_SSL_IS_SERVER, MBEDTLS_SSL_TRANSPORT_STREAM,
+                                     MBEDTLS_SSL_PRESET_DEFAULT));
+    must(mbedtls_ssl_conf_alpn_protocols(config, protocols));
+    context_configure(c, config);
+    mbedtls_ssl_conf_new_session_tickets(config, 0);
+    mbedtls_ssl_conf_preference_order(config, c->settings.prefer_server_ciphers
+                                                  ? MBEDTLS_SSL_SRV_CIPHERSUITE_ORDER_SERVER
+                                                  : MBEDTLS_SSL_SRV_CIPHERSUITE_ORDER_CLIENT);
+    /* The handshake always completes; the verdict is made by identity_judge alone. */
+    mbedtls_ssl_conf_authmode(config, c->settings.verify == TLS_VERIFY_OFF
+                                          ? MBEDTLS_SSL_VERIFY_NONE
+                                          : MBEDTLS_SSL_VERIFY_OPTIONAL);
+    mbedtls_ssl_conf_dn_hints(config, names);
+    mbedtls_ssl_conf_cert_req_ca_list(config, names != NULL
+                                                  ? MBEDTLS_SSL_CERT_REQ_CA_LIST_ENABLED
+                                                  : MBEDTLS_SSL_CERT_REQ_CA_LIST_DISABLED);
+}
+
+struct tls_context *tls_context_new(struct tls_pool *pool, const struct tls_settings *s,
+                                    struct tls_report r)
+{
+    struct tls_context *c = MEM_NEW(struct tls_context);
+    arena_init(&c->arena, 4096);
+    mbedtls_ssl_config_init(&c->config);
+    copy_settings(c, s);
+    c->rules = (struct verify_rules){.depth = s->verify_depth, .rsa_bits = 2048};
+    /* Each is tried, so that one run tells all that is wrong. */
+    bool good = settings_are_sound(s, &r);
+    good = choose_suites(c, &r) && good;
+    good = choose_groups(c, &r) && good;
+    good = load_pairs(c, pool, &r) && good;
+    const struct trust_set *set = pool_trust(pool, s, &r);
+    if (!good || set == NULL) {
+        tls_context_free(c);
+        return NULL;
+    }
+    c->trust = set->trust;
+    configure_server(c, set->names);
+    return c;
+}
+
+void tls_context_free(struct tls_context *c)
+{
+    if (c == NULL)
+        return;
+    mbedtls_ssl_config_free(&c->config);
+    arena_deinit(&c->arena);
+    mem_free(c);
+}
+
+const struct tls_settings *tls_context_settings(const struct tls_context *c)
+{
+    return &c->settings;
+}
+
+bool tls_context_same_trust(const struct tls_context *a, const struct tls_context *b)
+{
+    return a->settings.verify != TLS_VERIFY_OFF && b->settings.verify != TLS_VERIFY_OFF &&
+           a->trust == b->trust && a->rules.depth == b->rules.depth;
+}

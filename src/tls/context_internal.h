@@ -1,0 +1,35 @@
+/* What session.c needs of a context. */
+#ifndef PORTCULLIS_TLS_CONTEXT_INTERNAL_H
+#define PORTCULLIS_TLS_CONTEXT_INTERNAL_H
+
+#include <mbedtls/ssl.h>
+
+#include "key.h"
+#include "portcullis/tls/context.h"
+#include "suites.h"
+
+/* A certificate file with its key. */
+struct key_pair {
+    struct str certificate_path, key_path;
+    mbedtls_x509_crt chain;
+    struct key *key;
+    struct key_pair *next;
+};
+
+struct tls_context {
+    struct arena arena;
+    struct tls_settings settings;
+    struct key_pair **pairs; /* the pool's */
+    size_t pair_count;
+    const struct trust *trust; /* the pool's; never NULL */
+    struct verify_rules rules;
+
+    mbedtls_ssl_config config;
+    int suites[SUITES_MAX + 1];
+    uint16_t groups[GROUPS_MAX + 1];
+};
+
+/* Versions, suites, groups and own certificates, for either end. */
+void context_configure(const struct tls_context *c, mbedtls_ssl_config *config);
+
+#endif

@@ -1,0 +1,337 @@
+#include "crl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "der.h"
+#include "name.h"
+
+/* ---- reading ---------------------------------------------------------------------------------- */
+
+static int compare_entries(const void *a, const void *b)
+{
+    const struct crl_entry *x = a, *y = b;
+    if (x->len != y->len)
+        return x->len < y->len ? -1 : 1;
+    return memcmp(x->serial, y->serial, x->len);
+}
+
+/* reasonCode, invalidityDate (5.3). certificateIssuer is of indirect lists and critical. */
+static bool read_entry_extensions(struct crl_entry *entry, struct str list, const char **problem)
+{
+    static const struct str reason_code = STR_INIT("\x55\x1d\x15");
+    static const struct str invalidity_date = STR_INIT("\x55\x1d\x18");
+    struct extension e;
+    while (extension_next(&list, &e)) {
+        struct str value = e.value, code;
+        unsigned n;
+        if (str_eq(e.oid, reason_code)) {
+            if (!der_take(&value, DER_ENUMERATED, &code) || !der_small_integer(code, &n) || n > 10)
+                return false;
+            entry->cause = (unsigned char)n;
+        } else if (e.is_critical && !str_eq(e.oid, invalidity_date)) {
+            *problem = "an entry has a critical extension that is not supported (indirect list?)";
+            return false;
+        }
+    }
+    return list.len == 0;
+}
+
+static bool read_entry(struct crl_entry *entry, struct str *list, const char **problem)
+{
+    struct str in, serial, extensions;
+    time_t date;
+    if (!der_take(list, DER_SEQUENCE, &in) || !der_take(&in, DER_INTEGER, &serial) ||
+        serial.len == 0 || !der_take_time(&in, &date) ||
+        !der_optional(&in, DER_SEQUENCE, &extensions) || in.len > 0)
+        return false;
+    serial = der_integer_trim(serial);
+    if (serial.len > sizeof entry->serial) {
+        *problem = "an entry's serial number is longer than 20 octets";
+        return false;
+    }
+    memcpy(entry->serial, serial.ptr, serial.len);
+    entry->len = (unsigned char)serial.len;
+    entry->date = date;
+    return read_entry_extensions(entry, extensions, problem);
+}
+
+static bool read_entries(struct crl *l, struct arena *a, struct str list, const char **problem)
+{
+    size_t count = 0;
+    struct der_item item;
+    for (struct str rest = list; der_next(&rest, &item);)
+        count++;
+    l->entries = ARENA_ARRAY(a, struct crl_entry, count + 1);
+    while (list.len > 0)
+        if (l->count == count || !read_entry(&l->entries[l->count++], &list, problem))
+            return false;
+    qsort(l->entries, l->count, sizeof *l->entries, compare_entries);
+    return true;
+}
+
+static bool read_key_id(struct crl *l, struct str value, const char **problem)
+{
+    struct str in;
+    (void)problem;
+    return der_take(&value, DER_SEQUENCE, &in) && der_optional(&in, DER_CONTEXT(0), &l->key_id);
+}
+
+/* 5.2.5. What cannot be honoured is refused: ignoring it would call certificates good that the
+ * list does not speak of. */
+static bool read_distribution_point(struct crl *l, struct str value, const char **problem)
+{
+    struct str in, point, user, ca, some_reasons, indirect, attributes, name;
+    if (!der_take(&value, DER_SEQUENCE, &in) || value.len > 0 ||
+        !der_optional(&in, DER_CONTEXT_COMPOUND(0), &point) ||
+        !der_optional(&in, DER_CONTEXT(1), &user) || !der_optional(&in, DER_CONTEXT(2), &ca) ||
+        !der_optional(&in, DER_CONTEXT(3), &some_reasons) ||
+        !der_optional(&in, DER_CONTEXT(4), &indirect) ||
+        !der_optional(&in, DER_CONTEXT(5), &attributes) || in.len > 0)
+        return false;
+    l->only_users = user.len == 1 && user.ptr[0] != 0;
+    l->only_cas = ca.len == 1 && ca.ptr[0] != 0;
+    *problem = "it lists only some reasons, only attribute certificates, or is an indirect list: "
+               "not supported";
+    if (some_reasons.ptr != NULL || (indirect.len == 1 && indirect.ptr[0] != 0) ||
+        (attributes.len == 1 && attributes.ptr[0] != 0))
+        return false;
+    if (point.ptr == NULL)
+        return true;
+    *problem = "its distribution point is named relative to the issuer: not supported";
+    if (!der_take(&point, DER_CONTEXT_COMPOUND(0), &name))
+        return false;
+    l->points = name;
+    return true;
+}
+
+static bool refuse_delta(struct crl *l, struct str value, const char **problem)
+{
+    (void)l;
+    (void)value;
+    *problem = "it is a delta list: use complete ones";
+    return false;
+}
+
+static const struct {
+    struct str oid;
+    bool (*read)(struct crl *l, struct str value, const char **problem);
+} crl_extensions[] = {
+    {STR_INIT("\x55\x1d\x23"), read_key_id},
+    {STR_INIT("\x55\x1d\x1c"), read_distribution_point},
+    {STR_INIT("\x55\x1d\x1b"), refuse_delta},
+};
+
+static bool read_extensions(struct crl *l, struct str list, const char **problem)
+{
+    struct extension e;
+    while (extension_next(&list, &e)) {
+        size_t i = 0, count = sizeof crl_extensions / sizeof *crl_extensions;
+        while (i < count && !str_eq(crl_extensions[i].oid, e.oid))
+            i++;
+        *problem = "it has a critical extension that is not supported";
+        if (i == count && e.is_critical)
+            return false;
+        *problem = "an extension of it is malformed";
+        if (i < count && !crl_extensions[i].read(l, e.value, problem))
+            return false;
+    }
+    *problem = "its extensions are malformed";
+    return list.len == 0;
+}
+
+static bool read_tbs(struct crl *l, struct arena *a, struct str tbs, struct str algorithm,
+                     const char **problem)
+{
+    struct der_item signature, issuer;
+    struct str version, list = STR_NONE, wrapped, extensions;
+    if (!der_optional(&tbs, DER_INTEGER, &version) ||
+        !der_take_whole(&tbs, DER_SEQUENCE, &signature) || !str_eq(signature.whole, algorithm) ||
+        !der_take_whole(&tbs, DER_SEQUENCE, &issuer) || !der_take_time(&tbs, &l->this_update))
+        return false;
+    l->issuer = issuer.whole;
+    l->has_next_update = der_at(tbs, DER_UTC_TIME) || der_at(tbs, DER_GENERALIZED_TIME);
+    if (l->has_next_update && !der_take_time(&tbs, &l->next_update))
+        return false;
+    if (!der_optional(&tbs, DER_SEQUENCE, &list) ||
+        !der_optional(&tbs, DER_CONTEXT_COMPOUND(0), &wrapped) || tbs.len > 0)
+        return false;
+    *problem = "an entry is malformed";
+    if (!read_entries(l, a, list, problem))
+        return false;
+    if (wrapped.ptr == NULL)
+        return true;
+    *problem = "its extensions are malformed";
+    return der_take(&wrapped, DER_SEQUENCE, &extensions) && wrapped.len == 0 &&
+           read_extensions(l, extensions, problem);
+}
+
+bool crl_read(struct crl *l, struct arena *a, struct str der, const char **problem)
+{
+    struct der_item whole, tbs, algorithm;
+    struct str bits;
+    unsigned unused;
+    memset(l, 0, sizeof *l);
+    l->der = der;
+    *problem = "it is no certificate revocation list";
+    if (!der_take_whole(&der, DER_SEQUENCE, &whole) || der.len > 0 ||
+        !der_take_whole(&whole.content, DER_SEQUENCE, &tbs) ||
+        !der_take_whole(&whole.content, DER_SEQUENCE, &algorithm) ||
+        !der_take(&whole.content, DER_BIT_STRING, &bits) || whole.content.len > 0 ||
+        !der_bit_string(bits, &l->signature, &unused) || unused != 0 ||
+        !signature_algorithm_read(&l->algorithm, algorithm.content))
+        return false;
+    if (!read_tbs(l, a, tbs.content, algorithm.whole, problem))
+        return false;
+    *problem = "it is signed with an algorithm that is not accepted (SHA-1?)";
+    return signature_digest(&l->algorithm, tbs.whole, l->digest);
+}
+
+/* ---- looking up ------------------------------------------------------------------------------- */
+
+static bool is_signed_by(const struct crl *l, const struct cert *issuer)
+{
+    if (l->checked_key.ptr != NULL && str_eq(l->checked_key, issuer->spki))
+        return true;
+    return issuer->key_problem == REFUSAL_NONE &&
+           signature_of_digest_is_good(&l->algorithm, &issuer->key, l->digest, l->signature);
+}
+
+bool crl_check_signature(struct crl *l, const struct cert *issuer)
+{
+    if (!name_equal(l->issuer, issuer->subject) || !is_signed_by(l, issuer))
+        return false;
+    l->checked_key = issuer->spki;
+    return true;
+}
+
+/* Does one GeneralNames share a name with another? */
+static bool names_intersect(struct str a, struct str b)
+{
+    struct der_item x, y;
+    while (der_next(&a, &x))
+        for (struct str rest = b; der_next(&rest, &y);)
+            if (str_eq(x.whole, y.whole))
+                return true;
+    return false;
+}
+
+/* A partitioned list speaks of the certificates that name the same point (RFC 5280, 6.3.3 (b)). */
+static bool point_matches(const struct crl *l, const struct cert *c)
+{
+    struct str point, name, full;
+    if (l->points.ptr == NULL)
+        return true;
+    for (struct str rest = c->crl_points; der_take(&rest, DER_SEQUENCE, &point);)
+        if (der_take(&point, DER_CONTEXT_COMPOUND(0), &name) &&
+            der_take(&name, DER_CONTEXT_COMPOUND(0), &full) && names_intersect(full, l->points))
+            return true;
+    return false;
+}
+
+static bool speaks_of(const struct crl *l, const struct cert *c, const struct cert *issuer)
+{
+    if (!name_equal(l->issuer, c->issuer))
+        return false;
+    if (l->key_id.ptr != NULL && issuer->key_id.ptr != NULL && !str_eq(l->key_id, issuer->key_id))
+        return false;
+    if ((l->only_users && c->is_ca) || (l->only_cas && !c->is_ca))
+        return false;
+    return point_matches(l, c);
+}
+
+static const struct crl_entry *find_entry(const struct crl *l, struct str serial)
+{
+    struct crl_entry key = {.len = (unsigned char)serial.len};
+    memcpy(key.serial, serial.ptr, serial.len); /* cert.c lets no longer ones in */
+    return bsearch(&key, l->entries, l->count, sizeof *l->entries, compare_entries);
+}
+
+static void append_date(struct buf *out, time_t when)
+{
+    struct tm tm;
+    char text[32];
+    gmtime_r(&when, &tm);
+    strftime(text, sizeof text, "%Y-%m-%d", &tm);
+    buf_append_str(out, str_of(text));
+}
+
+/* RFC 5280, 5.3.1 */
+static const char *const causes[] = {
+    "",
+    "key compromise",
+    "CA compromise",
+    "affiliation changed",
+    "superseded",
+    "cessation of operation",
+    "certificate hold",
+    "",
+    "removed from the list",
+    "privilege withdrawn",
+    "attribute authority compromise",
+};
+
+static void describe_entry(struct buf *detail, const struct crl_entry *entry)
+{
+    buf_append_str(detail, STR("revoked "));
+    append_date(detail, entry->date);
+    if (causes[entry->cause][0] != '\0')
+        buf_printf(detail, " (%s)", causes[entry->cause]);
+}
+
+/* What one list says; a higher one wins. A list out of date still names those it revoked, but
+ * a newer one of the same issuer has the last word. */
+enum finding { NOTHING, UNUSABLE, STALE, STALE_AND_REVOKED, GOOD, REVOKED };
+
+static enum finding check_list(const struct crl *l, const struct cert *c, const struct cert *issuer,
+                               time_t now, struct buf *detail)
+{
+    if (!is_signed_by(l, issuer)) {
+        buf_append_str(detail, STR("has a revocation list whose signature does not verify"));
+        return UNUSABLE;
+    }
+    /* RFC 5280, 6.3.3 (f) */
+    if (issuer->has_key_usage && !(issuer->key_usage & KEY_USAGE_CRL_SIGN)) {
+        buf_append_str(detail, STR("has an issuer whose key usage lacks cRLSign"));
+        return UNUSABLE;
+    }
+    bool is_stale = l->has_next_update && now > l->next_update;
+    const struct crl_entry *entry = find_entry(l, c->serial);
+    if (entry != NULL) {
+        describe_entry(detail, entry);
+        return is_stale ? STALE_AND_REVOKED : REVOKED;
+    }
+    if (now < l->this_update) {
+        buf_append_str(detail, STR("has a revocation list that is not valid before "));
+        append_date(detail, l->this_update);
+        return UNUSABLE;
+    }
+    if (!is_stale)
+        return GOOD;
+    buf_append_str(detail, STR("has a revocation list that expired "));
+    append_date(detail, l->next_update);
+    return STALE;
+}
+
+enum crl_status crl_lookup(const struct crl *lists, size_t count, const struct cert *c,
+                           const struct cert *issuer, time_t now, struct buf *detail)
+{
+    static const enum crl_status statuses[] = {
+        [NOTHING] = CRL_NONE, [UNUSABLE] = CRL_UNUSABLE, [STALE] = CRL_STALE,
+        [STALE_AND_REVOKED] = CRL_REVOKED, [GOOD] = CRL_GOOD, [REVOKED] = CRL_REVOKED};
+    enum finding best = NOTHING;
+    struct buf words = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (!speaks_of(&lists[i], c, issuer))
+            continue;
+        buf_clear(&words);
+        enum finding f = check_list(&lists[i], c, issuer, now, &words);
+        if (f <= best)
+            continue;
+        best = f;
+        buf_clear(detail);
+        buf_append_str(detail, buf_str(&words));
+    }
+    buf_deinit(&words);
+    return statuses[best];
+}

@@ -1,0 +1,50 @@
+/* Certificate revocation lists (RFC 5280, 5), read once at load and looked up by serial number. */
+#ifndef PORTCULLIS_TLS_CRL_H
+#define PORTCULLIS_TLS_CRL_H
+
+#include "cert.h"
+#include "portcullis/base/arena.h"
+#include "portcullis/base/buf.h"
+
+/* 32 octets, so that a list of a million takes 32 MB. */
+struct crl_entry {
+    unsigned char serial[21]; /* the INTEGER's content, trimmed, its len first octets */
+    unsigned char len;
+    unsigned char cause; /* CRLReason; 0: unspecified */
+    int64_t date;
+};
+
+struct crl {
+    struct str der;    /* borrowed */
+    struct str issuer; /* Name */
+    struct str key_id; /* authorityKeyIdentifier's; ptr NULL: none */
+    time_t this_update, next_update;
+    bool has_next_update;
+    bool only_users, only_cas;
+    struct str points; /* issuingDistributionPoint's fullName; ptr NULL: none */
+    struct signature_algorithm algorithm;
+    unsigned char digest[64]; /* of what is signed: made once, since the list may be long */
+    struct str signature;
+    struct str checked_key; /* a SubjectPublicKeyInfo that the signature was found good with */
+    struct crl_entry *entries; /* sorted */
+    size_t count;
+};
+
+/* False with *problem. Entries live in a. */
+bool crl_read(struct crl *l, struct arena *a, struct str der, const char **problem);
+/* Remembers that issuer signed it, so that no lookup checks that again. False: it did not. */
+bool crl_check_signature(struct crl *l, const struct cert *issuer);
+
+enum crl_status {
+    CRL_GOOD,
+    CRL_REVOKED,
+    CRL_NONE,     /* no list of this issuer for this certificate */
+    CRL_STALE,    /* its nextUpdate has passed */
+    CRL_UNUSABLE, /* signature, signer's usage or thisUpdate is bad */
+};
+
+/* Is c, which issuer issued, on one of the lists? detail: words for the log. */
+enum crl_status crl_lookup(const struct crl *lists, size_t count, const struct cert *c,
+                           const struct cert *issuer, time_t now, struct buf *detail);
+
+#endif

@@ -1,0 +1,317 @@
+#include "portcullis/tls/identity.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include <mbedtls/base64.h>
+#include <mbedtls/md.h>
+
+#include "cert.h"
+#include "name.h"
+#include "portcullis/base/memory.h"
+
+/* Texts that are made when first asked for. */
+enum text {
+    TEXT_PEM,
+    TEXT_SUBJECT,
+    TEXT_ISSUER,
+    TEXT_SUBJECT_LEGACY,
+    TEXT_ISSUER_LEGACY,
+    TEXT_NOT_BEFORE,
+    TEXT_NOT_AFTER,
+    TEXTS
+};
+
+struct identity {
+    unsigned references;
+    struct arena arena;
+    struct str *chain; /* DER, the client's own first */
+    size_t count;
+    struct cert cert; /* of chain[0] */
+    struct str serial, sha1, sha256;
+    struct str texts[TEXTS];
+
+    enum refusal refusal;
+    struct str verify_text, detail;
+};
+
+/* ---- life ------------------------------------------------------------------------------------- */
+
+static struct str hex(struct arena *a, const unsigned char *octets, size_t count, const char *digits)
+{
+    char *out = arena_alloc(a, 2 * count + 1);
+    for (size_t i = 0; i < count; i++) {
+        out[2 * i] = digits[octets[i] >> 4];
+        out[2 * i + 1] = digits[octets[i] & 15];
+    }
+    out[2 * count] = '\0';
+    return str_make(out, 2 * count);
+}
+
+static struct str fingerprint(struct identity *i, mbedtls_md_type_t type)
+{
+    unsigned char digest[64];
+    const mbedtls_md_info_t *info = mbedtls_md_info_from_type(type);
+    struct str der = i->chain[0];
+    int rc = mbedtls_md(info, (const unsigned char *)der.ptr, der.len, digest);
+    assert(rc == 0);
+    (void)rc;
+    return hex(&i->arena, digest, mbedtls_md_get_size(info), "0123456789abcdef");
+}
+
+/* OpenSSL's i2a_ASN1_INTEGER: the magnitude, '-' before a negative one. */
+static struct str serial_text(struct arena *a, struct str serial)
+{
+    unsigned char magnitude[24];
+    if (serial.len == 0 || serial.len > sizeof magnitude)
+        return STR_NONE;
+    memcpy(magnitude, serial.ptr, serial.len);
+    bool negative = magnitude[0] & 0x80;
+    if (negative) {
+        unsigned carry = 1;
+        for (size_t i = serial.len; i-- > 0;) {
+            carry += (unsigned char)~magnitude[i];
+            magnitude[i] = (unsigned char)carry;
+            carry >>= 8;
+        }
+    }
+    size_t skip = serial.len > 1 && magnitude[0] == 0 ? 1 : 0;
+    struct str digits = hex(a, magnitude + skip, serial.len - skip, "0123456789ABCDEF");
+    return negative ? arena_printf(a, "-%.*s", STR_ARG(digits)) : digits;
+}
+
+struct identity *identity_new(const struct str *chain, size_t count)
+{
+    const char *problem;
+    struct identity *i = MEM_NEW(struct identity);
+    i->references = 1;
+    arena_init(&i->arena, 4096);
+    i->chain = ARENA_ARRAY(&i->arena, struct str, count + 1);
+    i->count = count;
+    for (size_t n = 0; n < count; n++)
+        i->chain[n] = arena_str(&i->arena, chain[n]);
+    mbedtls_pk_init(&i->cert.key);
+    if (count > 0) {
+        /* What cannot be read stays empty; the verdict will be cert_malformed. */
+        (void)cert_read(&i->cert, i->chain[0], &problem);
+        i->serial = serial_text(&i->arena, i->cert.serial);
+        i->sha1 = fingerprint(i, MBEDTLS_MD_SHA1);
+        i->sha256 = fingerprint(i, MBEDTLS_MD_SHA256);
+    }
+    i->refusal = count > 0 ? REFUSAL_INTERNAL : REFUSAL_CERT_MISSING;
+    i->verify_text = count > 0 ? STR("FAILED:not checked") : STR("NONE");
+    return i;
+}
+
+struct identity *identity_ref(struct identity *i)
+{
+    i->references++;
+    return i;
+}
+
+void identity_unref(struct identity *i)
+{
+    if (i == NULL || --i->references > 0)
+        return;
+    cert_deinit(&i->cert);
+    arena_deinit(&i->arena);
+    mem_free(i);
+}
+
+/* ---- the verdict ------------------------------------------------------------------------------ */
+
+static struct str verify_text(struct identity *i)
+{
+    if (i->count == 0)
+        return STR("NONE");
+    if (i->refusal == REFUSAL_NONE)
+        return STR("SUCCESS");
+    const char *words = refusal_openssl_words(i->refusal);
+    /* OpenSSL's error 21 instead of 20 when nothing but the client's own certificate was there. */
+    if (i->refusal == REFUSAL_ISSUER_UNKNOWN && i->count == 1)
+        words = "unable to verify the first certificate";
+    return arena_printf(&i->arena, "FAILED:%s", words);
+}
+
+void identity_judge(struct identity *i, const struct trust *t, time_t now,
+                    const struct verify_rules *rules)
+{
+    struct buf detail = {0};
+    i->refusal = verify_chain(t, i->chain, i->count, now, rules, &detail);
+    i->detail = arena_str(&i->arena, buf_str(&detail));
+    i->verify_text = verify_text(i);
+    buf_deinit(&detail);
+}
+
+bool identity_is_verified(const struct identity *i)
+{
+    return i->refusal == REFUSAL_NONE && i->count > 0;
+}
+
+enum refusal identity_refusal(const struct identity *i)
+{
+    return i->refusal;
+}
+
+struct str identity_detail(const struct identity *i)
+{
+    return i->detail;
+}
+
+bool identity_has_certificate(const struct identity *i)
+{
+    return i->count > 0;
+}
+
+bool identity_refusal_is_about_issuer(const struct identity *i)
+{
+    return i->refusal == REFUSAL_ISSUER_UNKNOWN || i->refusal == REFUSAL_SELF_SIGNED ||
+           i->refusal == REFUSAL_SELF_SIGNED_CA;
+}
+
+struct str identity_public_key(const struct identity *i)
+{
+    return i->cert.spki;
+}
+
+/* ---- texts ------------------------------------------------------------------------------------ */
+
+struct str identity_verify_text(const struct identity *i)
+{
+    return i->verify_text;
+}
+
+struct str identity_serial(const struct identity *i)
+{
+    return i->serial;
+}
+
+struct str identity_fingerprint(const struct identity *i)
+{
+    return i->sha1;
+}
+
+struct str identity_fingerprint_sha256(const struct identity *i)
+{
+    return i->sha256;
+}
+
+time_t identity_not_after_time(const struct identity *i)
+{
+    return i->cert.not_after;
+}
+
+static void append_pem(struct identity *i, struct buf *out)
+{
+    struct str der = i->chain[0];
+    size_t size = (der.len + 2) / 3 * 4 + 1, length;
+    unsigned char *text = mem_alloc(size);
+    int rc = mbedtls_base64_encode(text, size, &length, (const unsigned char *)der.ptr, der.len);
+    assert(rc == 0);
+    (void)rc;
+    buf_append_str(out, STR("-----BEGIN CERTIFICATE-----\n"));
+    for (size_t at = 0; at < length; at += 64) {
+        buf_append(out, text + at, length - at < 64 ? length - at : 64);
+        buf_append_char(out, '\n');
+    }
+    buf_append_str(out, STR("-----END CERTIFICATE-----"));
+    mem_free(text);
+}
+
+static void append_subject(struct identity *i, struct buf *out)
+{
+    name_append_rfc2253(out, i->cert.subject);
+}
+
+static void append_issuer(struct identity *i, struct buf *out)
+{
+    name_append_rfc2253(out, i->cert.issuer);
+}
+
+static void append_subject_legacy(struct identity *i, struct buf *out)
+{
+    name_append_legacy(out, i->cert.subject);
+}
+
+static void append_issuer_legacy(struct identity *i, struct buf *out)
+{
+    name_append_legacy(out, i->cert.issuer);
+}
+
+/* OpenSSL's ASN1_TIME_print: "Nov  4 13:41:30 2026 GMT". */
+static void append_time(struct buf *out, time_t when)
+{
+    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    struct tm tm;
+    gmtime_r(&when, &tm);
+    buf_printf(out, "%s %2d %02d:%02d:%02d %d GMT", months[tm.tm_mon], tm.tm_mday, tm.tm_hour,
+               tm.tm_min, tm.tm_sec, tm.tm_year + 1900);
+}
+
+static void append_not_before(struct identity *i, struct buf *out)
+{
+    append_time(out, i->cert.not_before);
+}
+
+static void append_not_after(struct identity *i, struct buf *out)
+{
+    append_time(out, i->cert.not_after);
+}
+
+static struct str text(struct identity *i, enum text which)
+{
+    static void (*const append[TEXTS])(struct identity *i, struct buf *out) = {
+        [TEXT_PEM] = append_pem,
+        [TEXT_SUBJECT] = append_subject,
+        [TEXT_ISSUER] = append_issuer,
+        [TEXT_SUBJECT_LEGACY] = append_subject_legacy,
+        [TEXT_ISSUER_LEGACY] = append_issuer_legacy,
+        [TEXT_NOT_BEFORE] = append_not_before,
+        [TEXT_NOT_AFTER] = append_not_after,
+    };
+    if (i->count == 0)
+        return STR_NONE;
+    if (i->texts[which].ptr == NULL) {
+        struct buf out = {0};
+        append[which](i, &out);
+        i->texts[which] = arena_str(&i->arena, buf_str(&out));
+        buf_deinit(&out);
+    }
+    return i->texts[which];
+}
+
+struct str identity_pem(struct identity *i)
+{
+    return text(i, TEXT_PEM);
+}
+
+struct str identity_subject(struct identity *i)
+{
+    return text(i, TEXT_SUBJECT);
+}
+
+struct str identity_issuer(struct identity *i)
+{
+    return text(i, TEXT_ISSUER);
+}
+
+struct str identity_subject_legacy(struct identity *i)
+{
+    return text(i, TEXT_SUBJECT_LEGACY);
+}
+
+struct str identity_issuer_legacy(struct identity *i)
+{
+    return text(i, TEXT_ISSUER_LEGACY);
+}
+
+struct str identity_not_before(struct identity *i)
+{
+    return text(i, TEXT_NOT_BEFORE);
+}
+
+struct str identity_not_after(struct identity *i)
+{
+    return text(i, TEXT_NOT_AFTER);
+}

@@ -1,0 +1,62 @@
+/* What a process needs for mbedTLS: randomness. All of it comes from the kernel's generator, so
+ * there is no state that two processes could share after a fork (CVE-2026-25835). */
+#include <assert.h>
+#include <errno.h>
+#include <sys/random.h>
+
+#include <mbedtls/build_info.h>
+#include <psa/crypto.h>
+
+#include "portcullis/tls/context.h"
+#include "random.h"
+
+static bool fill(void *out, size_t size)
+{
+    unsigned char *p = out;
+    while (size > 0) {
+        ssize_t n = getrandom(p, size, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        p += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
+int random_for_mbedtls(void *unused, unsigned char *out, size_t size)
+{
+    (void)unused;
+    return fill(out, size) ? 0 : -1;
+}
+
+/* The PSA layer, which TLS 1.3 uses, takes its randomness here (MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG). */
+psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context_t *context,
+                                             uint8_t *output, size_t output_size,
+                                             size_t *output_length)
+{
+    (void)context;
+    if (!fill(output, output_size))
+        return PSA_ERROR_INSUFFICIENT_ENTROPY;
+    *output_length = output_size;
+    return PSA_SUCCESS;
+}
+
+void tls_random(void *out, size_t size)
+{
+    bool done = fill(out, size);
+    assert(done); /* tls_process_start has seen that the generator works. */
+    (void)done;
+}
+
+bool tls_process_start(void)
+{
+    unsigned char probe[16];
+    return fill(probe, sizeof probe) && psa_crypto_init() == PSA_SUCCESS;
+}
+
+const char *tls_library_version(void)
+{
+    return "mbedTLS " MBEDTLS_VERSION_STRING;
+}

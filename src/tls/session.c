@@ -1,0 +1,558 @@
+#include "portcullis/tls/session.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <mbedtls/error.h>
+
+#include "context_internal.h"
+#include "portcullis/base/clock.h"
+#include "portcullis/base/memory.h"
+#include "session_internal.h"
+#include "suites.h"
+
+enum {
+    RECORD_HEADER = 5,
+    RECORD_PLAIN_MAX = 16384,
+    /* Records without data (empty ones, warnings) that a peer may send in a row, in octets. */
+    IDLE_OCTETS_MAX = 65536,
+};
+
+/* ---- why it failed ------------------------------------------------------------------------------ */
+
+/* RFC 8446, 6, and RFC 5246, 7.2 */
+static const struct {
+    unsigned char number;
+    const char *name;
+} alerts[] = {
+    {0, "close notify"},
+    {10, "unexpected message"},
+    {20, "bad record MAC"},
+    {21, "decryption failed"},
+    {22, "record overflow"},
+    {40, "handshake failure"},
+    {41, "no certificate"},
+    {42, "bad certificate"},
+    {43, "unsupported certificate"},
+    {44, "certificate revoked"},
+    {45, "certificate expired"},
+    {46, "certificate unknown"},
+    {47, "illegal parameter"},
+    {48, "unknown CA"},
+    {49, "access denied"},
+    {50, "decode error"},
+    {51, "decrypt error"},
+    {70, "protocol version"},
+    {71, "insufficient security"},
+    {80, "internal error"},
+    {86, "inappropriate fallback"},
+    {90, "user canceled"},
+    {100, "no renegotiation"},
+    {109, "missing extension"},
+    {110, "unsupported extension"},
+    {112, "unrecognized name"},
+    {113, "bad certificate status response"},
+    {115, "unknown PSK identity"},
+    {116, "certificate required"},
+    {120, "no application protocol"},
+};
+
+/* What mbedTLS' codes mean to somebody who reads a log. ours: it is not the peer's doing. */
+static const struct {
+    int code;
+    bool ours;
+    const char *words;
+} problems[] = {
+    {MBEDTLS_ERR_SSL_INVALID_MAC, false, "a record from the peer was damaged on its way"},
+    {MBEDTLS_ERR_SSL_INVALID_RECORD, false, "the peer sent a malformed record"},
+    {MBEDTLS_ERR_SSL_DECODE_ERROR, false, "the peer sent a malformed message"},
+    {MBEDTLS_ERR_SSL_UNSUPPORTED_EXTENSION, false, "the peer sent an extension out of place"},
+    {MBEDTLS_ERR_SSL_NO_APPLICATION_PROTOCOL, false,
+     "no application protocol (ALPN) in common: http/1.1 is offered"},
+    {MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE, false,
+     "the peer sent a message out of place (KeyUpdate and renegotiation are not supported)"},
+    {MBEDTLS_ERR_SSL_BAD_CERTIFICATE, false, "cert_malformed: the client's certificate is malformed"},
+    {MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION, false, "no protocol version in common"},
+    {MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE, false,
+     "no cipher suite, group or signature algorithm in common"},
+    {MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER, false, "the peer sent an illegal parameter"},
+    {MBEDTLS_ERR_SSL_PRIVATE_KEY_REQUIRED, true, "no certificate of this server fits the client"},
+    {MBEDTLS_ERR_SSL_UNRECOGNIZED_NAME, false, "no server of that name"},
+    {MBEDTLS_ERR_SSL_PK_TYPE_MISMATCH, false, "the key of a certificate does not fit its use"},
+    {MBEDTLS_ERR_SSL_COUNTER_WRAPPING, false, "more records than one connection may carry"},
+    {MBEDTLS_ERR_SSL_ALLOC_FAILED, true, "out of memory"},
+    {MBEDTLS_ERR_X509_ALLOC_FAILED, true, "out of memory"},
+    {MBEDTLS_ERR_PK_ALLOC_FAILED, true, "out of memory"},
+    {MBEDTLS_ERR_PK_UNKNOWN_PK_ALG, false,
+     "alg_unsupported: the client's certificate has a key of a kind that is not supported"},
+    {MBEDTLS_ERR_PK_UNKNOWN_NAMED_CURVE, false,
+     "alg_unsupported: the client's certificate has a key on a curve that is not supported"},
+    {MBEDTLS_ERR_RSA_VERIFY_FAILED, false, "the peer does not hold the key of its certificate"},
+    {MBEDTLS_ERR_ECP_VERIFY_FAILED, false, "the peer does not hold the key of its certificate"},
+};
+
+static const char *alert_name(unsigned number)
+{
+    for (size_t i = 0; i < sizeof alerts / sizeof *alerts; i++)
+        if (alerts[i].number == number)
+            return alerts[i].name;
+    return "unknown";
+}
+
+static enum tls_status fail_with(struct tls_session *s, bool is_client, const char *words)
+{
+    s->status = TLS_FAILED;
+    s->problem_is_client = is_client;
+    snprintf(s->problem, sizeof s->problem, "%s", words);
+    return s->status;
+}
+
+/* An alert in the clear: before there is an mbedTLS session. */
+static void send_plain_alert(struct tls_session *s, unsigned alert)
+{
+    const unsigned char record[] = {21, 3, 3, 0, 2, 2, (unsigned char)alert};
+    buf_append(s->wire_out, record, sizeof record);
+}
+
+static void describe(struct tls_session *s, int rc)
+{
+    for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
+        if (problems[i].code != rc)
+            continue;
+        fail_with(s, !problems[i].ours, problems[i].words);
+        return;
+    }
+    bool in_certificate = -rc >= 0x2000 && -rc < 0x4000; /* mbedTLS' numbers for X.509 and keys */
+    char words[96];
+    mbedtls_strerror(rc, words, sizeof words);
+    snprintf(s->problem, sizeof s->problem, "%s%s",
+             in_certificate ? "cert_malformed: the client's certificate is malformed: " : "", words);
+    s->status = TLS_FAILED;
+    s->problem_is_client = true;
+}
+
+/* rc is what mbedTLS said; sent_before, how much had been sent before it said so. */
+static enum tls_status fail(struct tls_session *s, int rc, size_t sent_before)
+{
+    if (rc == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
+        unsigned alert = s->ssl.MBEDTLS_PRIVATE(in_msg)[1];
+        s->status = TLS_FAILED;
+        s->problem_is_client = true;
+        snprintf(s->problem, sizeof s->problem, "peer sent alert: %s (%u)", alert_name(alert),
+                 alert);
+        return s->status;
+    }
+    describe(s, rc);
+    /* mbedTLS sends the fitting alert in most cases; nothing at all would leave the peer waiting. */
+    if (buf_len(s->wire_out) == sent_before)
+        (void)mbedtls_ssl_send_alert_message(&s->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                             s->identity != NULL
+                                                 ? MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE
+                                                 : MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
+    return s->status;
+}
+
+/* ---- wire --------------------------------------------------------------------------------------- */
+
+static size_t take(struct buf *from, unsigned char *out, size_t size)
+{
+    struct str have = str_upto(buf_str(from), size);
+    if (have.len > 0)
+        memcpy(out, have.ptr, have.len);
+    buf_consume(from, have.len);
+    return have.len;
+}
+
+static int receive_wire(void *owner, unsigned char *out, size_t size)
+{
+    struct tls_session *s = owner;
+    size_t n = take(&s->first_in, out, size);
+    if (n == 0 && s->wire_in != NULL)
+        n = take(s->wire_in, out, size);
+    s->octets_in += n;
+    return n > 0 ? (int)n : MBEDTLS_ERR_SSL_WANT_READ;
+}
+
+/* The group stands in the clear in what a server sends: in ServerHello's key_share (RFC 8446,
+ * 4.2.8), or in ServerKeyExchange (RFC 8422, 5.4). mbedTLS forgets it after the handshake. */
+static unsigned group_in_server_hello(const unsigned char *p, size_t len)
+{
+    size_t at = 4 + 2 + 32;
+    if (at >= len)
+        return 0;
+    at += 1 + p[at] + 2 + 1 + 2; /* session id, cipher suite, compression, extensions' length */
+    while (at + 6 <= len) {
+        size_t type = (size_t)p[at] << 8 | p[at + 1];
+        size_t size = (size_t)p[at + 2] << 8 | p[at + 3];
+        if (type == 51)
+            return (unsigned)p[at + 4] << 8 | p[at + 5];
+        at += 4 + size;
+    }
+    return 0;
+}
+
+static void notice_group(struct tls_session *s, const unsigned char *record, size_t size)
+{
+    if (size < RECORD_HEADER + 8 || record[0] != MBEDTLS_SSL_MSG_HANDSHAKE)
+        return;
+    const unsigned char *message = record + RECORD_HEADER;
+    unsigned group = 0;
+    if (message[0] == MBEDTLS_SSL_HS_SERVER_HELLO)
+        group = group_in_server_hello(message, size - RECORD_HEADER);
+    if (message[0] == MBEDTLS_SSL_HS_SERVER_KEY_EXCHANGE && message[4] == 3) /* named_curve */
+        group = (unsigned)message[5] << 8 | message[6];
+    if (group != 0)
+        s->group = group;
+}
+
+static int send_wire(void *owner, const unsigned char *data, size_t size)
+{
+    struct tls_session *s = owner;
+    if (s->status == TLS_HANDSHAKING && !s->is_client)
+        notice_group(s, data, size);
+    buf_append(s->wire_out, data, size);
+    return (int)size;
+}
+
+/* ---- life --------------------------------------------------------------------------------------- */
+
+struct tls_session *tls_session_new(struct tls_session_hooks hooks)
+{
+    struct tls_session *s = MEM_NEW(struct tls_session);
+    s->hooks = hooks;
+    arena_init(&s->arena, 2048);
+    return s;
+}
+
+void tls_session_free(struct tls_session *s)
+{
+    if (s == NULL)
+        return;
+    if (s->has_ssl)
+        mbedtls_ssl_free(&s->ssl);
+    if (s->client_config != NULL)
+        mbedtls_ssl_config_free(s->client_config);
+    mem_free(s->client_config);
+    identity_unref(s->identity);
+    buf_deinit(&s->first_in);
+    arena_deinit(&s->arena);
+    mem_free(s);
+}
+
+bool session_set_up(struct tls_session *s, const mbedtls_ssl_config *config)
+{
+    mbedtls_ssl_init(&s->ssl);
+    s->has_ssl = true;
+    int rc = mbedtls_ssl_setup(&s->ssl, config);
+    if (rc != 0) {
+        describe(s, rc);
+        return false;
+    }
+    mbedtls_ssl_set_bio(&s->ssl, s, send_wire, receive_wire, NULL);
+    return true;
+}
+
+/* ---- the ClientHello ---------------------------------------------------------------------------- */
+
+/* mbedTLS gets the message that was read here, octet for octet, in one record: as one that speaks
+ * TLS 1.2 alone it takes no other. Records are not part of what a handshake is made of (RFC 8446,
+ * 4.4.1). */
+static bool put_hello_first(struct tls_session *s)
+{
+    struct str message = s->hello.message;
+    if (message.len > RECORD_PLAIN_MAX)
+        return false;
+    unsigned char header[RECORD_HEADER] = {MBEDTLS_SSL_MSG_HANDSHAKE, 3, 1,
+                                           (unsigned char)(message.len >> 8),
+                                           (unsigned char)message.len};
+    buf_append(&s->first_in, header, sizeof header);
+    buf_append_str(&s->first_in, message);
+    buf_consume(s->wire_in, s->hello.scanned);
+    return true;
+}
+
+static enum tls_status choose_context(struct tls_session *s)
+{
+    s->context = s->hooks.choose(s->hooks.owner, &s->hello);
+    if (s->context == NULL || s->context->settings.reject_handshake) {
+        send_plain_alert(s, MBEDTLS_SSL_ALERT_MSG_UNRECOGNIZED_NAME);
+        return fail_with(s, true,
+                         s->context == NULL ? "no server of that name"
+                                            : "handshake rejected (ssl_reject_handshake)");
+    }
+    if (!put_hello_first(s)) {
+        send_plain_alert(s, MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
+        return fail_with(s, true, "the ClientHello is longer than 16384 octets");
+    }
+    if (!session_set_up(s, &s->context->config)) {
+        send_plain_alert(s, MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR);
+        return s->status;
+    }
+    return TLS_HANDSHAKING;
+}
+
+static enum tls_status read_hello(struct tls_session *s)
+{
+    const char *problem;
+    char words[128];
+    unsigned alert;
+    switch (client_hello_read(&s->hello, &s->arena, buf_str(s->wire_in), &problem, &alert)) {
+    case CLIENT_HELLO_MORE:
+        return TLS_HANDSHAKING;
+    case CLIENT_HELLO_NOT_TLS:
+        fail_with(s, true, "the client does not speak TLS");
+        s->status = TLS_NOT_TLS;
+        return s->status;
+    case CLIENT_HELLO_MALFORMED:
+        send_plain_alert(s, alert);
+        snprintf(words, sizeof words, "malformed ClientHello: %s", problem);
+        return fail_with(s, true, words);
+    case CLIENT_HELLO_READY:
+        break;
+    }
+    return choose_context(s);
+}
+
+/* ---- the handshake ------------------------------------------------------------------------------ */
+
+/* Our verdict is on what mbedTLS checked possession of: both must mean the same key. */
+static bool same_key(const mbedtls_x509_crt *crt, const struct identity *i)
+{
+    struct str ours = identity_public_key(i);
+    return ours.len == 0 || str_eq(ours, str_make((char *)crt->pk_raw.p, crt->pk_raw.len));
+}
+
+/* Copies: nothing of it depends on mbedTLS' certificates afterwards. */
+static bool make_identity(struct tls_session *s)
+{
+    enum { CHAIN_MAX = 256 }; /* 16 KB of message at no less than 128 octets each */
+    struct str chain[CHAIN_MAX];
+    size_t count = 0;
+    const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&s->ssl);
+    for (const mbedtls_x509_crt *c = crt; c != NULL && count < CHAIN_MAX; c = c->next)
+        chain[count++] = str_make((char *)c->raw.p, c->raw.len);
+    s->identity = identity_new(chain, count);
+    if (crt != NULL && !same_key(crt, s->identity))
+        return false;
+    if (s->context != NULL)
+        identity_judge(s->identity, s->context->trust, clock_wall(), &s->context->rules);
+    return true;
+}
+
+static enum tls_status shake_hands(struct tls_session *s)
+{
+    size_t sent_before = buf_len(s->wire_out);
+    int rc = mbedtls_ssl_handshake(&s->ssl);
+    if (rc == MBEDTLS_ERR_SSL_WANT_READ)
+        return TLS_HANDSHAKING;
+    if (rc != 0)
+        return fail(s, rc, sent_before);
+    if (!make_identity(s)) {
+        (void)mbedtls_ssl_send_alert_message(&s->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                             MBEDTLS_SSL_ALERT_MSG_BAD_CERT);
+        return fail_with(s, true, "cert_malformed: the client's certificate can be read in two ways");
+    }
+    s->status = TLS_OPEN;
+    return s->status;
+}
+
+/* ---- data --------------------------------------------------------------------------------------- */
+
+static enum tls_status read_plain(struct tls_session *s, struct buf *plain, size_t plain_max)
+{
+    while (buf_len(plain) < plain_max) {
+        size_t sent_before = buf_len(s->wire_out);
+        size_t available = mbedtls_ssl_get_bytes_avail(&s->ssl);
+        /* No room is made before there is something to put in it. */
+        if (available == 0 && buf_is_empty(&s->first_in) && buf_is_empty(s->wire_in) &&
+            !mbedtls_ssl_check_pending(&s->ssl))
+            return TLS_OPEN;
+        char *room = buf_reserve(plain, RECORD_PLAIN_MAX);
+        int rc = mbedtls_ssl_read(&s->ssl, (unsigned char *)room, RECORD_PLAIN_MAX);
+        if (rc > 0) {
+            buf_added(plain, (size_t)rc);
+            s->octets_in = 0;
+            continue;
+        }
+        if (s->octets_in > IDLE_OCTETS_MAX) {
+            (void)mbedtls_ssl_send_alert_message(&s->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                                 MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE);
+            return fail_with(s, true, "the peer sent too many records without data");
+        }
+        if (rc == 0 || rc == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
+            s->status = TLS_CLOSED;
+            return s->status;
+        }
+        if (rc != MBEDTLS_ERR_SSL_WANT_READ && rc != MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
+            return fail(s, rc, sent_before);
+        if (buf_is_empty(s->wire_in))
+            return TLS_OPEN;
+    }
+    return TLS_OPEN;
+}
+
+static enum tls_status receive(struct tls_session *s, struct buf *plain, size_t plain_max)
+{
+    if (s->status == TLS_HANDSHAKING && !s->has_ssl && !s->is_client)
+        read_hello(s);
+    if (s->status == TLS_HANDSHAKING && s->has_ssl)
+        shake_hands(s);
+    if (s->status == TLS_OPEN)
+        read_plain(s, plain, plain_max);
+    return s->status;
+}
+
+enum tls_status tls_session_receive(struct tls_session *s, struct buf *wire_in, struct buf *plain,
+                                    size_t plain_max, struct buf *wire_out)
+{
+    s->wire_in = wire_in;
+    s->wire_out = wire_out;
+    enum tls_status status = receive(s, plain, plain_max);
+    s->wire_in = s->wire_out = NULL;
+    return status;
+}
+
+void tls_session_send(struct tls_session *s, struct str data, struct buf *wire_out)
+{
+    if (s->status != TLS_OPEN && s->status != TLS_CLOSED)
+        return; /* It failed in between; the owner learns that from its next receive. */
+    size_t most = s->context != NULL ? s->context->settings.buffer_size : 0;
+    if (most == 0 || most > RECORD_PLAIN_MAX)
+        most = RECORD_PLAIN_MAX;
+    s->wire_out = wire_out;
+    while (data.len > 0) {
+        size_t size = data.len < most ? data.len : most;
+        int rc = mbedtls_ssl_write(&s->ssl, (const unsigned char *)data.ptr, size);
+        if (rc <= 0) {
+            describe(s, rc);
+            break;
+        }
+        data = str_from(data, (size_t)rc);
+    }
+    s->wire_out = NULL;
+}
+
+void tls_session_send_close(struct tls_session *s, struct buf *wire_out)
+{
+    if (s->is_closing || (s->status != TLS_OPEN && s->status != TLS_CLOSED))
+        return;
+    s->is_closing = true;
+    s->wire_out = wire_out;
+    (void)mbedtls_ssl_close_notify(&s->ssl);
+    s->wire_out = NULL;
+}
+
+bool tls_session_has_pending(const struct tls_session *s)
+{
+    return s->status == TLS_OPEN && mbedtls_ssl_check_pending(&s->ssl) != 0;
+}
+
+/* ---- what there is to know ---------------------------------------------------------------------- */
+
+enum tls_status tls_session_status(const struct tls_session *s)
+{
+    return s->status;
+}
+
+const char *tls_session_problem(const struct tls_session *s)
+{
+    return s->problem;
+}
+
+bool tls_session_problem_is_client(const struct tls_session *s)
+{
+    return s->problem_is_client;
+}
+
+const struct tls_context *tls_session_context(const struct tls_session *s)
+{
+    return s->context;
+}
+
+struct identity *tls_session_identity(const struct tls_session *s)
+{
+    return s->identity;
+}
+
+static bool is_established(const struct tls_session *s)
+{
+    return s->identity != NULL;
+}
+
+struct str tls_session_protocol(const struct tls_session *s)
+{
+    return is_established(s) ? str_of(mbedtls_ssl_get_version(&s->ssl)) : STR_NONE;
+}
+
+struct str tls_session_cipher(const struct tls_session *s)
+{
+    if (!is_established(s))
+        return STR_NONE;
+    return suite_name((unsigned)mbedtls_ssl_get_ciphersuite_id_from_ssl(&s->ssl));
+}
+
+struct str tls_session_curve(const struct tls_session *s)
+{
+    return is_established(s) ? group_name(s->group) : STR_NONE;
+}
+
+struct str tls_session_server_name(const struct tls_session *s)
+{
+    return s->hello.server_name;
+}
+
+struct str tls_session_alpn(const struct tls_session *s)
+{
+    return is_established(s) ? str_of(mbedtls_ssl_get_alpn_protocol(&s->ssl)) : STR_NONE;
+}
+
+/* Nothing can be resumed, so no session has a name to be called by. */
+struct str tls_session_id(const struct tls_session *s)
+{
+    (void)s;
+    return STR_NONE;
+}
+
+bool tls_session_is_reused(const struct tls_session *s)
+{
+    (void)s;
+    return false;
+}
+
+/* RFC 8701's reserved values say nothing about the client. */
+static bool is_grease(unsigned id)
+{
+    return (id & 0x0f0f) == 0x0a0a && id >> 8 == (id & 0xff);
+}
+
+static struct str names(struct tls_session *s, struct str pairs,
+                        void (*append_name)(struct buf *out, unsigned id))
+{
+    struct buf out = {0};
+    for (; pairs.len >= 2; pairs = str_from(pairs, 2)) {
+        unsigned id = (unsigned)(unsigned char)pairs.ptr[0] << 8 | (unsigned char)pairs.ptr[1];
+        if (is_grease(id) || id == 0x00ff) /* renegotiation_info's stand-in */
+            continue;
+        if (!buf_is_empty(&out))
+            buf_append_char(&out, ':');
+        append_name(&out, id);
+    }
+    struct str text = arena_str(&s->arena, buf_str(&out));
+    buf_deinit(&out);
+    return text;
+}
+
+struct str tls_session_ciphers(struct tls_session *s)
+{
+    if (s->ciphers.ptr == NULL)
+        s->ciphers = names(s, s->hello.cipher_suites, suite_append_name);
+    return s->ciphers;
+}
+
+struct str tls_session_curves(struct tls_session *s)
+{
+    if (s->curves.ptr == NULL)
+        s->curves = names(s, s->hello.groups, group_append_name);
+    return s->curves;
+}

@@ -1,0 +1,34 @@
+/* A session's insides, for session.c and session_client.c. */
+#ifndef PORTCULLIS_TLS_SESSION_INTERNAL_H
+#define PORTCULLIS_TLS_SESSION_INTERNAL_H
+
+#include <mbedtls/ssl.h>
+
+#include "portcullis/tls/session.h"
+
+struct tls_session {
+    struct tls_session_hooks hooks;
+    const struct tls_context *context;
+    struct arena arena;
+    struct client_hello hello;
+    enum tls_status status;
+    bool has_ssl, is_closing, is_client;
+    mbedtls_ssl_context ssl;
+    mbedtls_ssl_config *client_config; /* a client's own */
+    struct identity *identity;
+
+    /* The caller's buffers, while a call from outside runs. */
+    struct buf *wire_in, *wire_out;
+    struct buf first_in; /* goes before wire_in: the ClientHello in one record */
+    size_t octets_in;    /* taken from wire_in since the last plaintext */
+    unsigned group;      /* of the key exchange; 0: not known yet */
+
+    struct str ciphers, curves; /* texts, made when asked for */
+    char problem[160];
+    bool problem_is_client;
+};
+
+/* Makes the mbedTLS session. False: the session has failed. */
+bool session_set_up(struct tls_session *s, const mbedtls_ssl_config *config);
+
+#endif

@@ -1,0 +1,123 @@
+#include "trust.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "name.h"
+#include "portcullis/base/memory.h"
+
+struct trust *trust_new(void)
+{
+    struct trust *t = MEM_NEW(struct trust);
+    arena_init(&t->arena, 16384);
+    return t;
+}
+
+void trust_free(struct trust *t)
+{
+    if (t == NULL)
+        return;
+    for (size_t i = 0; i < t->cert_count; i++)
+        cert_deinit(&t->certs[i].cert);
+    mem_free(t->certs);
+    mem_free(t->crls);
+    arena_deinit(&t->arena);
+    mem_free(t);
+}
+
+static bool has_certificate(const struct trust *t, struct str der)
+{
+    for (size_t i = 0; i < t->cert_count; i++)
+        if (str_eq(t->certs[i].cert.der, der))
+            return true;
+    return false;
+}
+
+static struct trust_cert *new_cert(struct trust *t)
+{
+    if (t->cert_count == t->cert_capacity) {
+        t->cert_capacity = t->cert_capacity == 0 ? 8 : t->cert_capacity * 2;
+        t->certs = mem_realloc(t->certs, t->cert_capacity * sizeof *t->certs);
+    }
+    return &t->certs[t->cert_count];
+}
+
+bool trust_add_ca(struct trust *t, struct str der, const char **problem)
+{
+    if (has_certificate(t, der))
+        return true;
+    struct trust_cert *c = new_cert(t);
+    if (!cert_read(&c->cert, arena_str(&t->arena, der), problem)) {
+        cert_deinit(&c->cert);
+        return false;
+    }
+    c->subject_hash = name_hash(c->cert.subject);
+    c->is_anchor = cert_looks_self_signed(&c->cert);
+    t->cert_count++;
+    return true;
+}
+
+bool trust_add_crl(struct trust *t, struct str der, const char **problem)
+{
+    if (t->crl_count == t->crl_capacity) {
+        t->crl_capacity = t->crl_capacity == 0 ? 4 : t->crl_capacity * 2;
+        t->crls = mem_realloc(t->crls, t->crl_capacity * sizeof *t->crls);
+    }
+    if (!crl_read(&t->crls[t->crl_count], &t->arena, arena_str(&t->arena, der), problem))
+        return false;
+    t->crl_count++;
+    return true;
+}
+
+static int compare_subjects(const void *a, const void *b)
+{
+    const struct trust_cert *x = a, *y = b;
+    return (x->subject_hash > y->subject_hash) - (x->subject_hash < y->subject_hash);
+}
+
+void trust_finish(struct trust *t)
+{
+    if (t->cert_count > 0)
+        qsort(t->certs, t->cert_count, sizeof *t->certs, compare_subjects);
+    for (size_t i = 0; i < t->crl_count; i++) {
+        size_t count;
+        const struct trust_cert *issuer = trust_find(t, t->crls[i].issuer, &count);
+        while (count-- > 0 && !crl_check_signature(&t->crls[i], &issuer->cert))
+            issuer++;
+    }
+}
+
+size_t trust_anchor_count(const struct trust *t)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < t->cert_count; i++)
+        count += t->certs[i].is_anchor;
+    return count;
+}
+
+const struct trust_cert *trust_find(const struct trust *t, struct str subject, size_t *count)
+{
+    uint32_t hash = name_hash(subject);
+    size_t low = 0, high = t->cert_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (t->certs[middle].subject_hash < hash)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    while (high < t->cert_count && t->certs[high].subject_hash == hash)
+        high++;
+    *count = high - low;
+    return t->certs + low;
+}
+
+bool trust_is_anchor(const struct trust *t, const struct cert *c)
+{
+    size_t count;
+    const struct trust_cert *found = trust_find(t, c->subject, &count);
+    for (; count > 0; count--, found++)
+        if (found->is_anchor && str_eq(found->cert.der, c->der))
+            return true;
+    return false;
+}

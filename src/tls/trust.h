@@ -1,0 +1,29 @@
+/* What verify.c looks up in a struct trust. */
+#ifndef PORTCULLIS_TLS_TRUST_H
+#define PORTCULLIS_TLS_TRUST_H
+
+#include "cert.h"
+#include "crl.h"
+#include "portcullis/base/arena.h"
+#include "portcullis/tls/verify.h"
+
+struct trust_cert {
+    struct cert cert;
+    uint32_t subject_hash;
+    bool is_anchor;
+};
+
+struct trust {
+    struct arena arena;
+    struct trust_cert *certs; /* sorted by subject_hash */
+    size_t cert_count, cert_capacity;
+    struct crl *crls;
+    size_t crl_count, crl_capacity;
+};
+
+/* Those whose subject may be this name: *count of them from the returned one on. */
+const struct trust_cert *trust_find(const struct trust *t, struct str subject, size_t *count);
+/* Is it an anchor, byte for byte? */
+bool trust_is_anchor(const struct trust *t, const struct cert *c);
+
+#endif
