@@ -253,8 +253,8 @@ void respond_text(struct request *req, unsigned status, struct str body, struct 
 
 void respond_redirect(struct request *req, unsigned status, struct str url)
 {
-    if (!respond_error_page(req, status))
-        send_page(req, status, respond_location(req, url));
+    /* error_page is not asked: its page would have to go out with this Location. */
+    send_page(req, status, respond_location(req, url));
 }
 
 void respond_refusal(struct request *req)

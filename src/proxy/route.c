@@ -7,17 +7,19 @@
 
 /* ---- the server ---- */
 
+/* Without Host the block that shook hands serves, or the address's default: what request_new has
+ * put there. */
 void route_server(struct request *req)
 {
     const struct name_regex *regex = NULL;
     bool matched;
-    req->server = bind_find_server(req->bind, req->host, &matched, NULL, &regex);
+    if (req->host.len)
+        req->server = bind_find_server(req->bind, req->host, &matched, NULL, &regex);
+    else
+        req->host = req->server->name;
     request_set_location(req, req->server->root);
     if (regex)
-        request_match(req, &regex->regex,
-                      req->host); /* captures and named groups as nginx keeps them */
-    if (req->host.len == 0)
-        req->host = req->server->name; /* nginx's $host without a Host field */
+        request_match(req, &regex->regex, req->host); /* its captures and named groups */
 }
 
 /* ---- the location ---- */

@@ -1,0 +1,244 @@
+#include <criterion/criterion.h>
+#include <ctype.h>
+#include <stdio.h>
+
+#include "portcullis/proxy/request.h"
+
+/* A name of each row of RULES 9; "…" of a prefix is one of its kind. */
+static const char *const trusted[] = {
+    "Client-Cert",
+    "Client-Cert-Chain",
+    "X-SSL-Client-Cert",
+    "X-SSL-CERT",
+    "X-SSL-Client-S-DN",
+    "X-SSL-Anything",
+    "X-Client-Cert",
+    "X-Client-Certificate",
+    "X-Client-Cert-Chain",
+    "X-Client-DN",
+    "X-Client-CN",
+    "X-Client-Verify",
+    "X-Client-Serial",
+    "X-Client-Fingerprint",
+    "X-Client-Issuer",
+    "X-Client-Subject",
+    "SSL-Client-Cert",
+    "SSL-Client-Verify",
+    "SSL-Client-Subject-DN",
+    "SSL-Cert",
+    "SSL-Cert-Chain-0",
+    "Cert-Chain",
+    "Cert-Chain-1",
+    "X-Forwarded-Client-Cert",
+    "X-Forwarded-Tls-Client-Cert",
+    "X-Forwarded-Tls-Client-Cert-Info",
+    "X-Amzn-Mtls-Clientcert",
+    "X-Amzn-Mtls-Clientcert-Subject",
+    "X-Client-Cert-Leaf",
+    "X-ARR-ClientCert",
+    "X-ARR-SSL",
+    "Cf-Client-Cert-Der-Base64",
+    "Cf-Cert-Verified",
+    "Cf-Cert-Issuer-Dn",
+    "X-Remote-User",
+    "X-Remote-Group",
+    "X-Remote-Extra-Scopes",
+    "X-Forwarded-User",
+    "X-Forwarded-Groups",
+    "X-Forwarded-Email",
+    "X-Auth-Request-User",
+    "X-Auth-Request-Email",
+    "Remote-User",
+    "X-Portcullis-Verify",
+};
+
+/* Neighbours that are not to be touched; the addresses' row of RULES 9 is nginx's to pass on. */
+static const char *const innocent[] = {
+    "Host",
+    "Cookie",
+    "Connection",
+    "Content-Type",
+    "Cert",
+    "Client",
+    "Client-Certs",
+    "X-Client",
+    "X-Client-Id",
+    "X-Client-IP",
+    "X-Client-DNS",
+    "X-SSL",
+    "SSL",
+    "SSL-Client",
+    "X-Forwarded-For",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Host",
+    "X-Forwarded-Port",
+    "X-Forwarded-Server",
+    "X-Forwarded-Prefix",
+    "X-Forwarded-Users",
+    "X-Real-IP",
+    "Forwarded",
+    "True-Client-IP",
+    "Cf-Connecting-IP",
+    "Fastly-Client-IP",
+    "X-Cluster-Client-IP",
+    "X-Remote-Users",
+    "X-Remote-Addr",
+    "Remote-Users",
+    "X",
+    "X-",
+    "-",
+    "_",
+    "Client-Cer",
+    "AClient-Cert",
+    "X-Amzn-Trace-Id",
+    "X-Portculli",
+};
+
+#define EACH(name, list) \
+    (const char *const *name = list; name < list + sizeof list / sizeof *list; name++)
+
+static bool is_one(const char *name)
+{
+    return identity_header_is_one(NULL, str_of(name));
+}
+
+Test(identity_headers, knows_each_row)
+{
+    for
+        EACH(name, trusted)
+    cr_expect(is_one(*name), "%s", *name);
+}
+
+Test(identity_headers, leaves_others_alone)
+{
+    for
+        EACH(name, innocent)
+    cr_expect(!is_one(*name), "%s", *name);
+}
+
+/* Puma's CVE-2024-45614 and its kind: what an application reads as the same name. */
+static void twin(char *to, size_t size, const char *name, int how)
+{
+    static const char *const shapes[] = {"%s", " %s", "%s ", "%s\t", "\t%s "};
+    size_t i = 0;
+    char folded[128];
+    for (; name[i]; i++) {
+        int c = (unsigned char)name[i];
+        if (c == '-' && how % 4 == 1)
+            c = '_';
+        if (c == '-' && how % 4 == 2)
+            c = i % 2 ? '_' : '-';
+        if (c == '-' && how % 4 == 3)
+            c = '.';
+        folded[i] = (char)(how & 4 ? toupper(c) : how & 8 ? tolower(c) : c);
+    }
+    folded[i] = 0;
+    snprintf(to, size, shapes[how / 16 % 5], folded);
+}
+
+Test(identity_headers, knows_every_twin)
+{
+    char text[160];
+    for
+        EACH(name, trusted)
+    for (int how = 0; how < 80; how++) {
+        twin(text, sizeof text, *name, how);
+        cr_expect(is_one(text), "\"%s\"", text);
+    }
+}
+
+/* ---- stripping ---- */
+
+struct fixture {
+    struct arena arena;
+    struct location_conf loc;
+    struct request req;
+    struct headers h;
+};
+
+static void begin(struct fixture *f)
+{
+    *f = (struct fixture){0};
+    arena_init(&f->arena, 1024);
+    f->req.location = &f->loc;
+}
+
+static void add(struct fixture *f, const char *name)
+{
+    headers_add(&f->h, &f->arena, str_of(name), STR("v"));
+}
+
+static size_t count(const struct headers *h)
+{
+    size_t n = 0;
+    HEADERS_FOR(it, h)
+    n++;
+    return n;
+}
+
+Test(identity_headers, are_stripped_whatever_their_spelling)
+{
+    struct fixture f;
+    char text[160];
+    begin(&f);
+    for
+        EACH(name, trusted)
+    for (int how = 0; how < 80; how++) {
+        twin(text, sizeof text, *name, how);
+        headers_add(&f.h, &f.arena, arena_str(&f.arena, str_of(text)), STR("v"));
+    }
+    for
+        EACH(name, innocent)
+    add(&f, *name);
+    identity_headers_strip(&f.req, &f.h);
+    cr_expect(count(&f.h) == sizeof innocent / sizeof *innocent);
+    arena_deinit(&f.arena);
+}
+
+Test(identity_headers, proxy_is_stripped_from_requests_alone)
+{
+    struct fixture f;
+    begin(&f);
+    add(&f, "Proxy");
+    add(&f, "proxy ");
+    add(&f, "Proxy-Authorization");
+    struct headers response = f.h;
+    identity_headers_strip_response(&f.req, &response);
+    cr_expect(count(&f.h) == 3);
+    identity_headers_strip(&f.req, &f.h);
+    cr_expect(count(&f.h) == 1);
+    arena_deinit(&f.arena);
+}
+
+Test(identity_headers, what_proxy_set_header_sets_from_the_certificate_joins_the_list)
+{
+    struct fixture f;
+    begin(&f);
+    struct set_header_conf *set = VEC_PUSH(&f.arena, &f.loc.proxy.set_headers);
+    set->name = STR("X-Who");
+    set->is_identity = true;
+    set = VEC_PUSH(&f.arena, &f.loc.proxy.set_headers);
+    set->name = STR("X-Where");
+    add(&f, "x_who");
+    add(&f, "X-WHO");
+    add(&f, "X-Whom");
+    add(&f, "X-Where");
+    identity_headers_strip(&f.req, &f.h);
+    cr_expect(count(&f.h) == 2);
+    cr_expect(headers_find_name(&f.h, STR("X-Whom")) && headers_find_name(&f.h, STR("X-Where")));
+    cr_expect(!identity_header_is_one(NULL, STR("X-Who")), "elsewhere it is a name like any other");
+    arena_deinit(&f.arena);
+}
+
+Test(identity_headers, are_stripped_from_responses)
+{
+    struct fixture f;
+    begin(&f);
+    for
+        EACH(name, trusted)
+    add(&f, *name);
+    add(&f, "Content-Type");
+    identity_headers_strip_response(&f.req, &f.h);
+    cr_expect(count(&f.h) == 1);
+    arena_deinit(&f.arena);
+}
