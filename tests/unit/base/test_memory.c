@@ -1,0 +1,40 @@
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "portcullis/base/memory.h"
+
+Test(memory, zalloc_is_zeroed_and_strdup_copies)
+{
+    char *z = mem_zalloc(100);
+    for (int i = 0; i < 100; i++)
+        cr_assert_eq(z[i], 0);
+    char *copy = mem_strdup("abc");
+    cr_assert_str_eq(copy, "abc");
+    mem_wipe(copy, 3);
+    cr_assert_eq(memcmp(copy, "\0\0\0", 3), 0);
+    mem_free(copy);
+    mem_free(z);
+    mem_free(NULL);
+}
+
+Test(memory, no_octets_are_a_place_all_the_same)
+{
+    void *ptr = mem_alloc(0);
+    cr_assert_not_null(ptr);
+    ptr = mem_realloc(ptr, 0);
+    cr_assert_not_null(ptr);
+    mem_free(ptr);
+}
+
+#ifndef __SANITIZE_ADDRESS__ /* which ends the process by itself */
+Test(memory, none_left_ends_the_process, .signal = SIGABRT)
+{
+    const struct rlimit no_core = {0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
+    volatile size_t too_much = SIZE_MAX / 4;
+    mem_free(mem_alloc(too_much));
+}
+#endif
