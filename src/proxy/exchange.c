@@ -173,7 +173,8 @@ void exchange_fault(struct exchange *x, unsigned bit, unsigned status, enum clos
     exchange_try(x)->status = stale ? 0 : status;
     end_try(x);
     close_backend(x, why);
-    timer_stop(x->timer);
+    if (x->timer != NULL)
+        timer_stop(x->timer);
     if (stale)
         req->tries.count--;
     else
@@ -186,6 +187,13 @@ void exchange_fault(struct exchange *x, unsigned bit, unsigned status, enum clos
     x->state = EXCHANGE_READY;
     req->next_step = REQUEST_CONNECT;
     request_resume(req);
+}
+
+void exchange_on_early_eof(struct exchange *x)
+{
+    exchange_log(x, was_stale(x, NEXT_ERROR) ? LOG_INFO : LOG_ERROR, 0,
+                 "upstream prematurely closed connection");
+    exchange_fault(x, NEXT_ERROR, 502, CLOSE_PEER_CLOSED);
 }
 
 /* ------------------------------------------------------------------ deadline */
@@ -500,10 +508,8 @@ static void connection_failed(struct exchange *x, enum close_reason why, int err
 {
     bool timed_out = why == CLOSE_TIMED_OUT;
 
-    if (was_stale(x, NEXT_ERROR))
-        exchange_log(x, LOG_INFO, err, "kept connection was closed by upstream");
-    else
-        exchange_log(x, LOG_ERROR, err, "%s", timed_out ? "upstream timed out" : "recv() failed");
+    exchange_log(x, was_stale(x, NEXT_ERROR) ? LOG_INFO : LOG_ERROR, err, "%s",
+                 timed_out ? "upstream timed out" : "recv() failed");
     exchange_fault(x, timed_out ? NEXT_TIMEOUT : NEXT_ERROR, timed_out ? 504 : 502, why);
 }
 
@@ -530,11 +536,14 @@ void exchange_on_client_gone(struct request *req, enum close_reason why)
 {
     struct exchange *x = req->exchange;
 
-    (void)why;
+    bool is_clients_doing = why == CLOSE_PEER_CLOSED || why == CLOSE_PEER_TRUNCATED ||
+                            why == CLOSE_PEER_RESET || why == CLOSE_WRITE_FAILED;
+
     if (x == NULL || x->state == EXCHANGE_DONE)
         return;
-    exchange_log(x, LOG_INFO, 0, "client prematurely closed connection%s",
-                 x->backend != NULL ? ", so upstream connection is closed too" : "");
+    if (is_clients_doing)
+        exchange_log(x, LOG_INFO, 0, "client prematurely closed connection%s",
+                     x->backend != NULL ? ", so upstream connection is closed too" : "");
     exchange_release(req);
 }
 

@@ -38,8 +38,7 @@ static void complete(struct exchange *x, bool self_delimited)
     exchange_filter_trailers(req, &x->parser.trailers, trailers);
     req->upstream_trailers = trailers;
     exchange_give_backend(x, self_delimited && backend_is_reusable(x));
-    x->state = EXCHANGE_DONE;
-    timer_stop(x->timer);
+    exchange_release(req);
     req->is_complete = true;
     req->transport->finish(req, trailers);
     request_resume(req);
@@ -236,17 +235,10 @@ static void on_tunnel_eof(struct exchange *x)
     struct request *req = x->req;
 
     exchange_give_backend(x, false);
-    x->state = EXCHANGE_DONE;
-    timer_stop(x->timer);
+    exchange_release(req);
     req->is_complete = true;
     req->transport->finish(req, NULL);
     request_resume(req);
-}
-
-static void on_early_eof(struct exchange *x)
-{
-    exchange_log(x, LOG_ERROR, 0, "upstream prematurely closed connection");
-    exchange_fault(x, NEXT_ERROR, 502, CLOSE_PEER_CLOSED);
 }
 
 void exchange_on_response_eof(struct exchange *x)
@@ -264,7 +256,7 @@ void exchange_on_response_eof(struct exchange *x)
         return;
     case EXCHANGE_CONNECTED: /* told again when the request is sent */
     case EXCHANGE_WAITING:
-        on_early_eof(x);
+        exchange_on_early_eof(x);
         return;
     case EXCHANGE_RESPONDING:
         if (h1_parser_eof(&x->parser) && h1_parser_next(&x->parser, &nothing) == H1_END)

@@ -75,6 +75,8 @@ extern const struct stream_events exchange_backend_events;
 struct upstream_try *exchange_try(struct exchange *x); /* the running one */
 /* The attempt failed: another peer, or status for the client. bit is one of NEXT_. */
 void exchange_fault(struct exchange *x, unsigned bit, unsigned status, enum close_reason why);
+/* The backend closed before the response's head was there. */
+void exchange_on_early_eof(struct exchange *x);
 bool exchange_may_try_next(struct exchange *x, unsigned bit);
 /* With what it was doing, as nginx says it: " while connecting to upstream". err 0: no errno. */
 void exchange_log(struct exchange *x, enum log_level level, int err, const char *format, ...)
