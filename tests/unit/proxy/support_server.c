@@ -51,6 +51,9 @@ static void write_replaced(FILE *to, const char *text)
         } else if (strncmp(text, "DIR", 3) == 0) {
             fputs(server.dir, to);
             text += 2;
+        } else if (strncmp(text, "CERTS", 5) == 0) {
+            fputs(server_certs(), to);
+            text += 4;
         } else {
             fputc(*text, to);
         }
@@ -104,7 +107,7 @@ static void serve(void)
     _exit(0);
 }
 
-static int try_connect(void)
+int server_connect(void)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     at.sin_port = htons((uint16_t)server.port);
@@ -118,7 +121,7 @@ static int try_connect(void)
 static void wait_for_server(void)
 {
     for (int i = 0; i < 200; i++) {
-        int status, fd = try_connect();
+        int status, fd = server_connect();
         if (fd >= 0) {
             close(fd);
             return;
@@ -165,7 +168,7 @@ static void append_field_unless_given(char *to, const char *request, const char 
         strcat(to, line);
 }
 
-static void write_request(char *to, size_t size, const char *request)
+void server_write_request(char *to, size_t size, const char *request)
 {
     char line[4096];
     bool is_short = request[0] == '/';
@@ -188,8 +191,8 @@ const char *server_ask(const char *request)
 {
     static char answer[1 << 18];
     char text[8192];
-    write_request(text, sizeof text, request);
-    int fd = try_connect();
+    server_write_request(text, sizeof text, request);
+    int fd = server_connect();
     cr_assert(fd >= 0);
     cr_assert(send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text));
     size_t len = 0;
