@@ -1,0 +1,78 @@
+/* What the process skeleton runs: it knows processes, sockets, signals and logs, and nothing of
+ * proxies. The proxy is one app, the tests' echo server another.
+ *
+ *   builder   load ──▶ settings, listening sockets, logs
+ *   worker    start ──▶ … ──▶ drain ──▶ on_done        (or abort ──▶ on_done)
+ */
+#ifndef PORTCULLIS_DAEMON_APP_H
+#define PORTCULLIS_DAEMON_APP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "portcullis/base/addr.h"
+#include "portcullis/base/log.h"
+#include "portcullis/net/loop.h"
+
+/* A listening address. The master keeps its sockets over reloads. */
+struct listen_spec {
+    struct addr addr;
+    int backlog; /* 0: the default, 511 */
+    bool reuseport, ipv6only, so_keepalive;
+};
+
+struct daemon_settings {
+    bool daemonize, master_process;
+    unsigned workers;
+    const char *pid_path;
+    const char *user, *group; /* NULL: as started; for root "nobody" */
+    uint64_t rlimit_nofile;   /* 0: as started */
+    int priority;             /* nice value */
+    int64_t shutdown_timeout_ms; /* 0: none */
+    const struct log *error_log;
+    struct log_file *log_files; /* the master opens those with a path; their fd is filled in */
+    const struct listen_spec *listens;
+    size_t listen_count;
+};
+
+/* A socket of this worker. With reuseport a worker may have several of one address. */
+struct app_socket {
+    int fd;
+    size_t listen; /* index in settings.listens */
+};
+
+enum app_drain {
+    APP_DRAIN_QUIT,   /* finish what runs, close what is idle */
+    APP_DRAIN_RELOAD, /* a newer configuration took over */
+};
+
+/* Where a build may be hit in the tests of the skeleton. */
+enum build_step {
+    BUILD_LOADED,
+    BUILD_LOGS,
+    BUILD_SOCKETS,
+    BUILD_FORKED,
+    BUILD_READY,
+    BUILD_STEPS,
+};
+
+struct app {
+    /* In the builder. NULL: failed, and the log says why. context is daemon_run's. */
+    void *(*load)(void *context, struct daemon_settings *s);
+    void (*unload)(void *conf);
+    /* In a worker, before others are told that it is ready; privileges are dropped. False: the log says why. */
+    bool (*prepare)(void *conf);
+    /* In a worker, when all are ready. Begins to accept. */
+    void *(*start)(void *conf, struct loop *l, const struct app_socket *sockets, size_t count);
+    void (*drain)(void *running, enum app_drain how, void (*on_done)(void *owner), void *owner);
+    void (*abort)(void *running); /* while draining: on_done follows soon */
+    void (*flush_logs)(void *running);
+    void (*stop)(void *running); /* after on_done, or when the process ends at once */
+    /* For the tests; may be NULL. */
+    void (*on_step)(void *conf, enum build_step step);
+};
+
+/* Runs until told to end; returns the program's exit status. argv is where the process title goes. */
+int daemon_run(const struct app *app, void *context, char **argv);
+
+#endif

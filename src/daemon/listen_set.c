@@ -1,0 +1,188 @@
+#include "listen_set.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "portcullis/base/memory.h"
+
+#define BACKLOG_DEFAULT 511 /* nginx's */
+
+struct listening {
+    struct list link;
+    struct addr addr;
+    int fd;
+    bool wanted; /* by the configuration that is being built */
+    bool is_new; /* opened for it */
+};
+
+void listen_set_init(struct listen_set *set)
+{
+    list_init(&set->sockets);
+}
+
+static struct listening *listening_of(struct list *link)
+{
+    return CONTAINER_OF(link, struct listening, link);
+}
+
+static void close_one(struct listening *l)
+{
+    list_remove(&l->link);
+    (void)close(l->fd);
+    mem_free(l);
+}
+
+static bool is_there(const struct listen_set *set, const struct addr *addr)
+{
+    LIST_FOR_EACH(it, &set->sockets)
+        if (addr_eq(&listening_of(it)->addr, addr))
+            return true;
+    return false;
+}
+
+static void unlink_path(const struct addr *addr)
+{
+    if (addr_family(addr) == AF_UNIX && addr->un.sun_path[0] != '\0')
+        (void)unlink(addr->un.sun_path);
+}
+
+/* A unix socket's path goes with its last socket, unless another one is there under the same name. */
+static void close_for_good(struct listen_set *set, struct listening *l)
+{
+    struct addr addr = l->addr;
+
+    close_one(l);
+    if (!is_there(set, &addr))
+        unlink_path(&addr);
+}
+
+/* ------------------------------------------------------------------ opening */
+
+static bool set_option(int fd, int level, int name, int value)
+{
+    return setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
+
+/* As nginx: whoever may reach a unix socket's path may connect. */
+static bool open_to_all(const struct addr *addr)
+{
+    return addr_family(addr) != AF_UNIX || addr->un.sun_path[0] == '\0' || chmod(addr->un.sun_path, 0666) == 0;
+}
+
+/* Options that may change between configurations. */
+static bool apply(int fd, const struct listen_spec *spec)
+{
+    (void)set_option(fd, SOL_SOCKET, SO_KEEPALIVE, spec->so_keepalive);
+    return listen(fd, spec->backlog > 0 ? spec->backlog : BACKLOG_DEFAULT) == 0;
+}
+
+static bool prepare(int fd, const struct listen_spec *spec, enum listen_call *failed)
+{
+    *failed = CALL_SOCKET;
+    if (addr_family(&spec->addr) != AF_UNIX && !set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1))
+        return false;
+    if (spec->reuseport && !set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1))
+        return false;
+    if (addr_family(&spec->addr) == AF_INET6 && !set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, spec->ipv6only))
+        return false;
+    *failed = CALL_BIND;
+    if (bind(fd, &spec->addr.sa, spec->addr.len) == -1)
+        return false;
+    *failed = CALL_LISTEN;
+    return open_to_all(&spec->addr) && apply(fd, spec);
+}
+
+static struct listening *open_one(struct listen_set *set, const struct listen_spec *spec, enum listen_call *failed)
+{
+    *failed = CALL_SOCKET;
+    int fd = socket(addr_family(&spec->addr), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd == -1)
+        return NULL;
+    if (!prepare(fd, spec, failed)) {
+        int err = errno;
+        (void)close(fd);
+        if (*failed == CALL_LISTEN)
+            unlink_path(&spec->addr);
+        errno = err;
+        return NULL;
+    }
+    struct listening *l = MEM_NEW(struct listening);
+    l->addr = spec->addr;
+    l->fd = fd;
+    l->is_new = true;
+    list_push_back(&set->sockets, &l->link);
+    return l;
+}
+
+static void add_fd(struct listen_fds *out, struct listening *l)
+{
+    l->wanted = true;
+    out->fds = mem_realloc(out->fds, sizeof *out->fds * (out->count + 1));
+    out->fds[out->count++] = l->fd;
+}
+
+/* All that are there, also more than wanted: each has a queue of its own, and connections in it. */
+static bool take_existing(struct listen_set *set, const struct listen_spec *spec, struct listen_fds *out)
+{
+    LIST_FOR_EACH(it, &set->sockets) {
+        struct listening *l = listening_of(it);
+        if (!addr_eq(&l->addr, &spec->addr))
+            continue;
+        if (spec->reuseport && addr_family(&spec->addr) != AF_UNIX)
+            (void)set_option(l->fd, SOL_SOCKET, SO_REUSEPORT, 1); /* or its new neighbours could not bind */
+        if (!apply(l->fd, spec))
+            return false;
+        add_fd(out, l);
+    }
+    return true;
+}
+
+bool listen_set_get(struct listen_set *set, const struct listen_spec *spec, unsigned wanted, struct listen_fds *out, enum listen_call *failed)
+{
+    *failed = CALL_LISTEN;
+    if (!take_existing(set, spec, out))
+        return false;
+    while (out->count < wanted) {
+        struct listening *l = open_one(set, spec, failed);
+        if (l == NULL)
+            return false;
+        add_fd(out, l);
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------ configurations come and go */
+
+void listen_set_begin(struct listen_set *set)
+{
+    LIST_FOR_EACH(it, &set->sockets)
+        listening_of(it)->wanted = listening_of(it)->is_new = false;
+}
+
+void listen_set_commit(struct listen_set *set)
+{
+    LIST_FOR_EACH(it, &set->sockets) {
+        struct listening *l = listening_of(it);
+        if (l->wanted)
+            l->is_new = false;
+        else
+            close_for_good(set, l);
+    }
+}
+
+void listen_set_rollback(struct listen_set *set)
+{
+    LIST_FOR_EACH(it, &set->sockets)
+        if (listening_of(it)->is_new)
+            close_for_good(set, listening_of(it));
+}
+
+void listen_set_close(struct listen_set *set)
+{
+    LIST_FOR_EACH(it, &set->sockets)
+        close_for_good(set, listening_of(it));
+}

@@ -1,0 +1,30 @@
+/* The master's listening sockets, by address. Sockets outlive configurations; what no configuration
+ * wants any more is closed when the newest one serves. */
+#ifndef PORTCULLIS_SRC_DAEMON_LISTEN_SET_H
+#define PORTCULLIS_SRC_DAEMON_LISTEN_SET_H
+
+#include "channel.h"
+#include "portcullis/base/list.h"
+
+struct listen_set {
+    struct list sockets; /* of struct listening, several in a row for reuseport */
+};
+
+void listen_set_init(struct listen_set *set);
+/* Marks all as unwanted by the configuration that is being built. */
+void listen_set_begin(struct listen_set *set);
+/* Sockets for spec: those that are there, and new ones up to wanted. Appends them to fds (room for room); *count of them.
+ * False with errno and the call that failed. */
+struct listen_fds {
+    int *fds;
+    size_t count;
+};
+bool listen_set_get(struct listen_set *set, const struct listen_spec *spec, unsigned wanted, struct listen_fds *out, enum listen_call *failed);
+/* The configuration serves: closes what it does not want. */
+void listen_set_commit(struct listen_set *set);
+/* It failed: closes what was opened for it. */
+void listen_set_rollback(struct listen_set *set);
+/* The end: closes all and removes unix sockets' paths. */
+void listen_set_close(struct listen_set *set);
+
+#endif

@@ -1,0 +1,305 @@
+/* The process skeleton with workers that echo: what tests/e2e/test_process_skeleton.py drives.
+ *
+ *   echo_daemon CONFIG       lines of "word value":
+ *   listen ADDRESS:PORT | reuseport ADDRESS:PORT | unix PATH | workers N | pid PATH | log PATH | greeting TEXT
+ *   daemon on | master off | shutdown_timeout MS | fail STEP HOW    (STEP load, prepare, start or 0…4; HOW exit, crash)
+ *
+ * A client is greeted ("TEXT PID") and then gets back what it sends. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "portcullis/base/list.h"
+#include "portcullis/base/memory.h"
+#include "portcullis/daemon/app.h"
+#include "portcullis/net/listener.h"
+#include "portcullis/net/stream.h"
+
+#define LISTENS_MAX 16
+
+struct conf {
+    struct daemon_settings *settings;
+    struct listen_spec listens[LISTENS_MAX];
+    char greeting[64], pid[512], log_path[512];
+    char fail_at[16];
+    bool crash;
+    struct log_file file;
+    struct log log;
+};
+
+struct echo {
+    const struct conf *conf;
+    struct loop *loop;
+    struct listener *listeners[256];
+    size_t listener_count;
+    struct list clients;
+    void (*on_done)(void *owner);
+    void *owner;
+};
+
+struct client {
+    struct list link;
+    struct echo *echo;
+    struct stream *stream;
+};
+
+static const char *program_config;
+
+/* ------------------------------------------------------------------ configuration */
+
+static void fail(const struct conf *c, const char *at)
+{
+    if (strcmp(c->fail_at, at) != 0)
+        return;
+    log_write(&log_process, LOG_EMERG, "told to fail at %s", at);
+    if (c->crash)
+        abort();
+    _exit(3);
+}
+
+static void add_listen(struct conf *c, const char *value, bool reuseport)
+{
+    struct listen_spec *l = &c->listens[c->settings->listen_count++];
+    struct str text = str_of(value);
+    size_t colon = str_find_last(text, ':');
+    uint64_t port;
+
+    if (!str_to_u64(str_from(text, colon + 1), &port) || !addr_parse_ip(&l->addr, str_upto(text, colon), (uint16_t)port))
+        abort();
+    l->reuseport = reuseport;
+    l->ipv6only = true;
+}
+
+static void add_unix(struct conf *c, const char *path)
+{
+    char text[300];
+
+    (void)snprintf(text, sizeof text, "unix:%s", path);
+    if (!addr_parse_unix(&c->listens[c->settings->listen_count++].addr, str_of(text)))
+        abort();
+}
+
+static bool read_line(struct conf *c, const char *word, const char *value)
+{
+    if (strcmp(word, "listen") == 0 || strcmp(word, "reuseport") == 0)
+        add_listen(c, value, word[0] == 'r');
+    else if (strcmp(word, "unix") == 0)
+        add_unix(c, value);
+    else if (strcmp(word, "workers") == 0)
+        c->settings->workers = (unsigned)atoi(value);
+    else if (strcmp(word, "pid") == 0)
+        (void)snprintf(c->pid, sizeof c->pid, "%s", value);
+    else if (strcmp(word, "log") == 0)
+        (void)snprintf(c->log_path, sizeof c->log_path, "%s", value);
+    else if (strcmp(word, "greeting") == 0)
+        (void)snprintf(c->greeting, sizeof c->greeting, "%s", value);
+    else if (strcmp(word, "daemon") == 0)
+        c->settings->daemonize = strcmp(value, "on") == 0;
+    else if (strcmp(word, "master") == 0)
+        c->settings->master_process = strcmp(value, "off") != 0;
+    else if (strcmp(word, "shutdown_timeout") == 0)
+        c->settings->shutdown_timeout_ms = atoi(value);
+    else if (strcmp(word, "fail") == 0)
+        c->crash = sscanf(value, "%15s", c->fail_at) == 1 && strstr(value, "crash") != NULL;
+    else
+        return false;
+    return true;
+}
+
+static bool read_lines(struct conf *c, FILE *file)
+{
+    char word[32], value[480];
+
+    while (fscanf(file, "%31s %479[^\n]", word, value) == 2) {
+        if (read_line(c, word, value))
+            continue;
+        log_write(&log_process, LOG_EMERG, "unknown word \"%s\"", word);
+        return false;
+    }
+    return true;
+}
+
+static void *load(void *context, struct daemon_settings *s)
+{
+    struct conf *c = MEM_NEW(struct conf);
+    FILE *file = fopen(program_config, "r");
+
+    (void)context;
+    *s = (struct daemon_settings){.master_process = true, .workers = 1, .listens = c->listens, .pid_path = c->pid, .log_files = &c->file,
+                                  .error_log = &c->log};
+    c->settings = s;
+    c->log = (struct log){.file = &c->file, .level = LOG_INFO};
+    bool ok = file != NULL && read_lines(c, file);
+    if (file != NULL)
+        (void)fclose(file);
+    c->file = (struct log_file){.path = str_of(c->log_path), .fd = c->log_path[0] == '\0' ? STDERR_FILENO : -1};
+    fail(c, "load");
+    if (ok)
+        return c;
+    mem_free(c);
+    return NULL;
+}
+
+static void unload(void *conf)
+{
+    struct conf *c = conf;
+
+    if (c->file.fd > STDERR_FILENO)
+        (void)close(c->file.fd);
+    mem_free(c);
+}
+
+static void on_step(void *conf, enum build_step step)
+{
+    char text[2] = {(char)('0' + step), '\0'};
+
+    fail(conf, text);
+}
+
+/* ------------------------------------------------------------------ clients */
+
+static void done_when_empty(struct echo *e)
+{
+    if (e->on_done != NULL && list_is_empty(&e->clients))
+        loop_defer(e->loop, e->on_done, e->owner);
+}
+
+static void on_open(void *owner)
+{
+    struct client *c = owner;
+    struct buf out = {0};
+
+    buf_printf(&out, "%s %d\n", c->echo->conf->greeting, (int)getpid());
+    (void)stream_write(c->stream, &out);
+    buf_deinit(&out);
+}
+
+static void on_data(void *owner, struct buf *in)
+{
+    struct client *c = owner;
+
+    (void)stream_write(c->stream, in);
+}
+
+static void on_eof(void *owner, bool clean)
+{
+    struct client *c = owner;
+
+    (void)clean;
+    stream_close_after_flush(c->stream, CLOSE_DONE, 1000);
+}
+
+static void on_drain(void *owner)
+{
+    (void)owner;
+}
+
+static void on_close(void *owner, enum close_reason why)
+{
+    struct client *c = owner;
+
+    (void)why;
+    list_remove(&c->link);
+    done_when_empty(c->echo);
+    mem_free(c);
+}
+
+static const struct stream_events client_events = {on_open, on_data, on_eof, on_drain, on_close};
+
+static void on_accept(void *owner, int fd, const struct addr *peer)
+{
+    struct echo *e = owner;
+    struct client *c = MEM_NEW(struct client);
+
+    c->echo = e;
+    list_push_back(&e->clients, &c->link);
+    c->stream = stream_accept(e->loop, fd, peer, NULL, &client_events, c);
+}
+
+/* ------------------------------------------------------------------ the app */
+
+static bool prepare(void *conf)
+{
+    fail(conf, "prepare");
+    return true;
+}
+
+static void *start(void *conf, struct loop *l, const struct app_socket *sockets, size_t count)
+{
+    struct echo *e = MEM_NEW(struct echo);
+
+    fail(conf, "start");
+    e->conf = conf;
+    e->loop = l;
+    list_init(&e->clients);
+    for (size_t i = 0; i < count; i++)
+        e->listeners[e->listener_count++] = listener_new(l, sockets[i].fd, true, on_accept, e);
+    return e;
+}
+
+static void close_listeners(struct echo *e)
+{
+    for (size_t i = 0; i < e->listener_count; i++)
+        listener_free(e->listeners[i]);
+    e->listener_count = 0;
+}
+
+static void close_clients(struct echo *e)
+{
+    LIST_FOR_EACH(it, &e->clients)
+        stream_close_after_flush(CONTAINER_OF(it, struct client, link)->stream, CLOSE_SHUTDOWN, 1000);
+}
+
+/* A reload leaves clients alone; QUIT ends them when what they sent came back. */
+static void drain(void *running, enum app_drain how, void (*on_done)(void *owner), void *owner)
+{
+    struct echo *e = running;
+
+    close_listeners(e);
+    e->on_done = on_done;
+    e->owner = owner;
+    if (how == APP_DRAIN_QUIT)
+        close_clients(e);
+    done_when_empty(e);
+}
+
+static void abort_clients(void *running)
+{
+    struct echo *e = running;
+
+    LIST_FOR_EACH(it, &e->clients)
+        stream_close(CONTAINER_OF(it, struct client, link)->stream, CLOSE_SHUTDOWN);
+}
+
+static void flush_logs(void *running)
+{
+    (void)running;
+}
+
+static void stop(void *running)
+{
+    mem_free(running);
+}
+
+static const struct app app = {
+    .load = load,
+    .unload = unload,
+    .prepare = prepare,
+    .start = start,
+    .drain = drain,
+    .abort = abort_clients,
+    .flush_logs = flush_logs,
+    .stop = stop,
+    .on_step = on_step,
+};
+
+int main(int argc, char **argv)
+{
+    if (argc != 2)
+        return 64;
+    program_config = mem_strdup(argv[1]); /* the title takes argv's place */
+    int status = daemon_run(&app, NULL, argv);
+    mem_free((void *)program_config);
+    return status;
+}
