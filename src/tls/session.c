@@ -168,6 +168,7 @@ static int receive_wire(void *owner, unsigned char *out, size_t size)
 {
     struct tls_session *s = owner;
     size_t n = take(&s->first_in, out, size);
+    buf_release(&s->first_in);
     if (n == 0 && s->wire_in != NULL)
         n = take(s->wire_in, out, size);
     s->octets_in += n;
@@ -380,13 +381,14 @@ static enum tls_status read_plain(struct tls_session *s, struct buf *plain, size
                                                  MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE);
             return fail_with(s, true, "the peer sent too many records without data");
         }
-        if (rc == 0 || rc == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
+        if (rc == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
             s->status = TLS_CLOSED;
             return s->status;
         }
-        if (rc != MBEDTLS_ERR_SSL_WANT_READ && rc != MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
+        /* 0: two empty records. The end of the transport is never told to mbedTLS. */
+        if (rc != 0 && rc != MBEDTLS_ERR_SSL_WANT_READ && rc != MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
             return fail(s, rc, sent_before);
-        if (buf_is_empty(s->wire_in))
+        if (rc != 0 && buf_is_empty(s->wire_in))
             return TLS_OPEN;
     }
     return TLS_OPEN;

@@ -336,7 +336,7 @@ static bool signature_checks_out(struct search *s, const struct cert *c, const s
 
 /* What the candidates of one step amounted to. */
 struct step {
-    bool any, unsupported, forged;
+    bool any, unsupported, forged, signed_by_one;
 };
 
 /* True: a good path leads through this issuer. */
@@ -354,6 +354,7 @@ static bool try_issuer(struct search *s, struct step *step, const struct cert *i
         step->forged = true;
         return false;
     }
+    step->signed_by_one = true;
     s->path[s->length++] = issuer;
     bool good = extend(s);
     s->length--;
@@ -384,6 +385,8 @@ static void dead_end(struct search *s, const struct step *step)
         s->paths_left--;
     if (is_out_of_budget(s))
         fail(s, RANK_BUDGET, REFUSAL_CHAIN_TOO_COMPLEX, c, STR("takes too much work to check"));
+    else if (step->signed_by_one)
+        return; /* What went wrong further up has been told. */
     else if (step->unsupported)
         fail(s, RANK_UNSUPPORTED, REFUSAL_ALG_UNSUPPORTED, c,
              STR("is signed in a way that is not accepted"));
