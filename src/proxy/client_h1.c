@@ -425,6 +425,7 @@ static void send_head(struct request *req, bool has_body)
 
     assert(!req->response_started);
     req->response_started = true;
+    c->conf = req->location; /* its send_timeout counts from now on */
     req->status = req->response.status;
     c->h1.sending = choose_sending(req, has_body);
     set_connection(c);

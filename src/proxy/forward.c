@@ -184,7 +184,7 @@ static bool asks_for_upgrade(const struct request *req, const struct set_fields 
            header_list_has(connection->value, STR("upgrade"));
 }
 
-static void drop_upgrade(struct set_fields *set)
+static void drop_upgrade(const struct exchange *x, struct set_fields *set)
 {
     for (size_t i = 0; i < set->count; i++) {
         struct set_field *it = &set->items[i];
@@ -194,7 +194,7 @@ static void drop_upgrade(struct set_fields *set)
         if (is_upgrade)
             it->value = STR("");
         else if (names_it)
-            it->value = STR("close");
+            it->value = keeps_connections(x) ? STR("") : STR("close");
     }
 }
 
@@ -206,7 +206,7 @@ void forward_request_head(struct request *req, struct buf *out)
 
     x->wants_upgrade = asks_for_upgrade(req, &set);
     if (!x->wants_upgrade)
-        drop_upgrade(&set);
+        drop_upgrade(x, &set);
     write_request_line(req, x, out);
     write_defaults(req, x, &set, out);
     write_length(req, x, out);

@@ -25,6 +25,13 @@ size_t proxy_connections(const struct proxy *p)
     return p->clients_count;
 }
 
+const struct log *proxy_error_log(const struct proxy *p, const struct location_conf *conf)
+{
+    if (conf->error_log != NULL)
+        return conf->error_log;
+    return p->snapshot->process.error_log != NULL ? p->snapshot->process.error_log : log_process.log;
+}
+
 void proxy_flush_logs(struct proxy *p)
 {
     access_logs_flush(p->access_logs);

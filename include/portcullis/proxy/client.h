@@ -104,6 +104,7 @@ struct proxy {
 
 /* ---- proxy.c ---- */
 void proxy_client_gone(struct proxy *p); /* one connection fewer */
+const struct log *proxy_error_log(const struct proxy *p, const struct location_conf *conf);
 
 /* ---- client.c ---- */
 void client_accept(struct proxy *p, const struct bind_conf *bind, int fd, const struct addr *peer);
