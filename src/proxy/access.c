@@ -147,6 +147,12 @@ bool access_admit(struct request *req)
         respond_refusal_page(req); /* error_page led here: it stays a refusal */
         return false;
     }
+    /* error_page 497 may show a page, but is no way around the certificate. */
+    if (req->check_failed && req->server->tls.verify != TLS_VERIFY_OFF) {
+        req->in_error_page = true;
+        respond_status(req, 497);
+        return false;
+    }
     if (!access_address_passes(req->location, client_addr(req->client))) {
         log_write(&req->log, LOG_ERROR, "access forbidden by rule");
         respond_status(req, 403);

@@ -4,6 +4,8 @@
 
 #include "portcullis/base/clock.h"
 
+#define REDIRECTS_MAX 10 /* request.c's too */
+
 /* ---- statuses ---- */
 
 enum { CLOSES = 1 /* no further request on this connection */, SILENT = 2 /* nothing is sent */ };
@@ -195,6 +197,19 @@ static void go_to_page(struct request *req, const struct error_page_conf *page, 
     send_page(req, is_redirect(status) ? status : 302, respond_location(req, target));
 }
 
+/* An error page whose page is an error, and so on: no further. */
+static bool is_cycle(struct request *req, struct str target)
+{
+    if (req->redirects < REDIRECTS_MAX ||
+        !(str_starts(target, STR("/")) || str_starts(target, STR("@"))))
+        return false;
+    log_write(&req->log, LOG_ERROR,
+              "rewrite or internal redirection cycle while internally redirecting to \"%.*s\"",
+              STR_ARG(target));
+    send_page(req, 500, STR_NONE);
+    return true;
+}
+
 /* The page is fetched, so what was another method becomes GET. */
 static void become_get(struct request *req)
 {
@@ -211,6 +226,8 @@ static bool take_over(struct request *req, unsigned listed, unsigned status)
         return false;
     req->in_error_page = !req->location->recursive_error_pages;
     struct str target = template_value(req, &page->target);
+    if (is_cycle(req, target))
+        return true;
     if (page->overwrite < 0)
         req->error_status = wire_status(status);
     else

@@ -2,7 +2,8 @@
 #include <ctype.h>
 #include <stdio.h>
 
-#include "portcullis/proxy/request.h"
+#include "portcullis/proxy/client.h"
+#include "support_server.h"
 
 /* A name of each row of RULES 9; "…" of a prefix is one of its kind. */
 static const char *const trusted[] = {
@@ -241,4 +242,60 @@ Test(identity_headers, are_stripped_from_responses)
     identity_headers_strip_response(&f.req, &f.h);
     cr_expect(count(&f.h) == 1);
     arena_deinit(&f.arena);
+}
+
+/* ---- from one end to the other ---- */
+
+static struct client client_at(const char *from)
+{
+    struct client c = {0};
+    cr_assert(addr_parse_ip(&c.addr, str_of(from), 4711));
+    return c;
+}
+
+Test(identity_headers, pass_by_name_from_where_told)
+{
+    static const struct {
+        const char *from, *name;
+        bool passes;
+    } rows[] = {
+        {"192.0.2.7", "X-Remote-User", true},        {"192.0.2.7", "x_remote_user", true},
+        {"198.51.100.1", "X-Remote-User", false},    {"192.0.2.7", "X-Remote-Group", false},
+        {"::ffff:192.0.2.7", "X-Remote-User", true}, {"2001:db8::1", "X-Remote-User", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct fixture f;
+        begin(&f);
+        struct client c = client_at(rows[i].from);
+        f.req.client = &c;
+        struct identity_pass_conf *pass = VEC_PUSH(&f.arena, &f.loc.proxy.identity_pass);
+        pass->name = STR("X-Remote-User");
+        cr_assert(cidr_parse(VEC_PUSH(&f.arena, &pass->from), STR("192.0.2.0/24"), NULL));
+        add(&f, rows[i].name);
+        identity_headers_strip(&f.req, &f.h);
+        cr_expect((count(&f.h) == 1) == rows[i].passes, "row %zu", i);
+        arena_deinit(&f.arena);
+    }
+}
+
+Test(identity_headers, never_reach_an_upstream)
+{
+    static const struct server_row rows[] = {
+        {"!/|X-Client-DN: evil|Client-Cert: evil|X-Who: evil|X-Other: fine", "200 [|||fine]"},
+        {"!/|x-client-dn: evil|CLIENT-CERT: evil|x-WHO: evil|Connection: close, x-client-dn",
+         "200 [|||]"},
+        {"!/own|X-Client-DN: evil", "200 [NONE||own|]"},
+        {"!/pass|X-Client-DN: trusted|Client-Cert: evil", "200 [trusted|||]"},
+    };
+    SERVER_CHECK("server { listen LISTEN; server_name localhost; proxy_set_header Host up.example;"
+                 "location / { proxy_pass http://LISTEN; proxy_set_header Host up.example; "
+                 "proxy_set_header X-Who $ssl_client_s_dn; }"
+                 "location /own { proxy_pass http://LISTEN; proxy_set_header Host up.example; "
+                 "proxy_set_header X-Client-DN NONE;"
+                 "  proxy_set_header X-Who own; }"
+                 "location /pass { proxy_pass http://LISTEN; proxy_client_identity_pass "
+                 "X-Client-DN from 127.0.0.0/8; } }"
+                 "server { listen LISTEN; server_name up.example;"
+                 "return 200 [$http_x_client_dn|$http_client_cert|$http_x_who|$http_x_other]; }",
+                 rows);
 }
