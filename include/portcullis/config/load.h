@@ -9,6 +9,7 @@ struct config_options {
     struct str prefix;     /* -p, ends with "/" */
     struct str directives; /* -g: main context, read first */
     struct str error_log;  /* -e: the default error log; empty: stderr */
+    struct str access_log; /* where requests are logged when no access_log says; empty: nowhere */
     struct str default_pid_path;
     /* Every problem, in nginx's form ("unknown directive \"foo\" in /x.conf:3"); LOG_EMERG means that the load will
      * fail, LOG_WARN not. All of a file's problems are reported in one run. */
@@ -16,7 +17,7 @@ struct config_options {
     void *owner;
 };
 
-/* NULL after at least one LOG_EMERG problem. *syntax_ok (may be NULL) tells for -t whether the grammar and directives were fine. */
+/* NULL after at least one LOG_EMERG problem. */
 struct snapshot *config_load(const struct config_options *o);
 
 /* The directive tables, for conf/reference.conf's test, the README and -t: calls each with every row. */

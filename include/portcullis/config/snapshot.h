@@ -52,7 +52,8 @@ struct listen_conf {
     struct str text; /* as written, for messages */
     struct conf_pos pos;
     bool ssl, default_server, reuseport, ipv6only /* default on */, so_keepalive;
-    int backlog; /* 0: the default */
+    int backlog;      /* 0: the default */
+    bool has_options; /* says how to listen: backlog=, reuseport … may stand in one server of an address alone */
     bool http2;  /* accepted with a warning, no effect yet */
 };
 
@@ -83,6 +84,9 @@ struct bind_conf {
     VEC(struct name_regex) regexes;
     struct server_conf *default_server;
     size_t index; /* in http.binds */
+    /* The bind of the same port on 0.0.0.0 or ::, when there is one: nginx opens that socket alone and tells
+     * connections apart by their local address (bind_of_local). NULL: has a socket of its own. */
+    const struct bind_conf *wildcard;
 };
 
 /* ---- rewrite module: set, if, return, rewrite, break, in order ---- */
@@ -222,6 +226,7 @@ struct upstream_conf {
     VEC(struct peer_conf) peers; /* a name with several addresses gives a peer for each */
     enum balancer_id balancer;
     unsigned keepalive;              /* idle backends kept in each worker; 0: none */
+    bool keepalive_local;            /* idle backends are kept for the location that opened them; nginx's default */
     unsigned keepalive_requests;
     int64_t keepalive_timeout_ms, keepalive_time_ms;
     bool is_implicit;                /* made by proxy_pass with a host */
@@ -349,6 +354,7 @@ struct server_conf {
     VEC(struct server_name_conf) names;
     VEC(struct listen_conf) listens;
     struct tls_settings tls;
+    struct conf_pos tls_pos;                /* of the first ssl_certificate */
     struct tls_context *tls_context;        /* NULL: no ssl on any of its addresses */
     int64_t tls_handshake_timeout_ms;       /* ssl_handshake_timeout 60s */
     int64_t client_header_timeout_ms;
@@ -380,6 +386,7 @@ struct snapshot {
     struct log_file *log_files;   /* every file that error_log and access_log name; opened by the master */
     struct tls_pool *tls_pool;
     VEC(struct conf_text) files; /* as read, for -T */
+    VEC(struct regex *) regexes; /* all of them, for snapshot_free */
     unsigned warnings;
 };
 
@@ -389,5 +396,9 @@ void snapshot_free(struct snapshot *s);
  * it is the default. captures get a regex's groups (may be NULL). Same function for SNI, Host and policy (RULES 1.7). */
 struct server_conf *bind_find_server(const struct bind_conf *b, struct str name, bool *matched, struct regex_captures *captures,
                                      const struct name_regex **regex);
+
+/* The bind of a connection accepted on b's socket with this local address: b, or one whose wildcard b is. */
+const struct bind_conf *bind_of_local(const struct http_conf *http, const struct bind_conf *b,
+                                      const struct addr *local);
 
 #endif

@@ -1,0 +1,148 @@
+/* proxy_pass's companions. */
+#include "loader.h"
+
+static bool set_proxy_header(struct loader *l, const struct conf_node *node, void *field)
+{
+    struct set_header_conf *h = VEC_PUSH(l->arena, &loader_location(l)->proxy.set_headers);
+    (void)field;
+    h->name = node->args[0];
+    return template_compile(l, node, node->args[1], &h->value);
+}
+
+/* ---- proxy_redirect ---- */
+
+static bool set_redirect_word(struct loader *l, const struct conf_node *node)
+{
+    struct proxy_conf *p = &loader_location(l)->proxy;
+    if (str_eq_z(node->args[0], "off"))
+        return true;
+    if (str_eq_z(node->args[0], "default")) {
+        p->redirect_default = true;
+        return true;
+    }
+    return invalid_parameter(l, node, node->args[0],
+                             "it takes \"default\", \"off\", or what to look for and what to "
+                             "write instead");
+}
+
+static bool set_redirect(struct loader *l, const struct conf_node *node, void *field)
+{
+    struct proxy_conf *p = &loader_location(l)->proxy;
+    struct redirect_conf r = {0};
+    (void)field;
+    if (node->count == 1)
+        return set_redirect_word(l, node);
+
+    struct str from = node->args[0];
+    r.is_regex = str_starts(from, STR("~"));
+    if (r.is_regex) {
+        bool nocase = str_starts(from, STR("~*"));
+        if (!regex_compile(l, node, str_from(from, nocase ? 2 : 1), nocase, &r.regex))
+            return false;
+    } else if (!template_compile(l, node, from, &r.from)) {
+        return false;
+    }
+    if (!template_compile(l, node, node->args[1], &r.to))
+        return false;
+    *VEC_PUSH(l->arena, &p->redirects) = r;
+    return true;
+}
+
+/* ---- the rest ---- */
+
+static bool set_identity_pass(struct loader *l, const struct conf_node *node, void *field)
+{
+    struct identity_pass_conf pass = {.name = node->args[0]};
+    (void)field;
+    if (!str_eq_z(node->args[1], "from"))
+        return invalid_parameter(l, node, node->args[1],
+                                 "write: proxy_client_identity_pass NAME from ADDRESS/BITS ...");
+    for (size_t i = 2; i < node->count; i++) {
+        bool low_bits;
+        struct cidr block;
+        if (!cidr_parse(&block, node->args[i], &low_bits) || block.family == AF_UNSPEC)
+            return invalid_parameter(l, node, node->args[i],
+                                     "it must be an address, a block (192.0.2.0/24) or \"unix:\"");
+        *VEC_PUSH(l->arena, &pass.from) = block;
+    }
+    *VEC_PUSH(l->arena, &loader_location(l)->proxy.identity_pass) = pass;
+    return true;
+}
+
+static const struct enum_name versions[] = {{"1.0", HTTP_1_0}, {"1.1", HTTP_1_1}, {NULL, 0}};
+
+static const struct enum_name next_upstream[] = {
+    {"error", NEXT_ERROR},
+    {"timeout", NEXT_TIMEOUT},
+    {"invalid_header", NEXT_INVALID_HEADER},
+    {"non_idempotent", NEXT_NON_IDEMPOTENT},
+    {"http_500", NEXT_500},
+    {"http_502", NEXT_502},
+    {"http_503", NEXT_503},
+    {"http_504", NEXT_504},
+    {"http_403", NEXT_403},
+    {"http_404", NEXT_404},
+    {"http_429", NEXT_429},
+    {"off", NEXT_OFF},
+    {NULL, 0},
+};
+
+static const struct enum_name ignored_headers[] = {
+    {"X-Accel-Redirect", IGNORE_X_ACCEL_REDIRECT},
+    {"X-Accel-Expires", IGNORE_X_ACCEL_EXPIRES},
+    {"X-Accel-Limit-Rate", IGNORE_X_ACCEL_LIMIT_RATE},
+    {"X-Accel-Buffering", IGNORE_X_ACCEL_BUFFERING},
+    {"X-Accel-Charset", IGNORE_X_ACCEL_CHARSET},
+    {"Expires", IGNORE_EXPIRES},
+    {"Cache-Control", IGNORE_CACHE_CONTROL},
+    {"Set-Cookie", IGNORE_SET_COOKIE},
+    {"Vary", IGNORE_VARY},
+    {NULL, 0},
+};
+
+static const struct number_bounds buffer = {256, 1 << 24};
+
+#define P(member) FIELD(struct location_conf, proxy.member)
+
+/* redirects and redirect_default behind it begin anew together. */
+#define REDIRECT_SIZE (sizeof((struct proxy_conf *)0)->redirects + sizeof(bool))
+_Static_assert(offsetof(struct proxy_conf, redirect_default) + sizeof(bool) ==
+                   offsetof(struct proxy_conf, redirects) + REDIRECT_SIZE,
+               "they stand together");
+
+static const struct directive rows[] = {
+    {"proxy_pass", IN_LOCATION | IN_LOCATION_IF | IN_LIMIT_EXCEPT, 1, 1, set_proxy_pass, P(is_set),
+     NULL, IS_OWN | GOES_INTO_IF, NULL},
+    {"proxy_set_header", IN_HSL, 2, 2, set_proxy_header, P(set_headers), NULL, IS_LIST, NULL},
+    {"proxy_pass_header", IN_HSL, 1, 1, set_string_list, P(pass_headers), NULL, IS_LIST, NULL},
+    {"proxy_hide_header", IN_HSL, 1, 1, set_string_list, P(hide_headers), NULL, IS_LIST, NULL},
+    {"proxy_client_identity_pass", IN_HSL, 3, MANY, set_identity_pass, P(identity_pass), NULL,
+     IS_LIST, NULL},
+    {"proxy_redirect", IN_HSL, 1, 2, set_redirect, offsetof(struct location_conf, proxy.redirects),
+     REDIRECT_SIZE, "default", IS_LIST, NULL},
+    {"proxy_http_version", IN_HSL, 1, 1, set_enum, P(version), "1.1", 0, versions},
+    {"proxy_connect_timeout", IN_HSL, 1, 1, set_msec, P(connect_timeout_ms), "60s", 0, NULL},
+    {"proxy_send_timeout", IN_HSL, 1, 1, set_msec, P(send_timeout_ms), "60s", 0, NULL},
+    {"proxy_read_timeout", IN_HSL, 1, 1, set_msec, P(read_timeout_ms), "60s", 0, NULL},
+    {"proxy_buffering", IN_HSL, 1, 1, set_flag, P(buffering), "on", 0, NULL},
+    {"proxy_request_buffering", IN_HSL, 1, 1, set_flag, P(request_buffering), "on", 0, NULL},
+    {"proxy_buffer_size", IN_HSL, 1, 1, set_size, P(buffer_size), "4k", 0, &buffer},
+    {"proxy_buffers", IN_HSL, 2, 2, set_buffers, P(buffers_count), "8 4k", 0, NULL},
+    {"proxy_next_upstream", IN_HSL, 1, MANY, set_bits, P(next_upstream), "error timeout", IS_LIST,
+     next_upstream},
+    {"proxy_next_upstream_tries", IN_HSL, 1, 1, set_number, P(next_upstream_tries), "0", 0, NULL},
+    {"proxy_next_upstream_timeout", IN_HSL, 1, 1, set_msec, P(next_upstream_timeout_ms), "0", 0,
+     NULL},
+    {"proxy_intercept_errors", IN_HSL, 1, 1, set_flag, P(intercept_errors), "off", 0, NULL},
+    {"proxy_ignore_headers", IN_HSL, 1, MANY, set_bits, P(ignore_headers), NULL, IS_LIST,
+     ignored_headers},
+    {"proxy_method", IN_HSL, 1, 1, set_template, P(method), NULL, 0, NULL},
+    {"proxy_pass_request_body", IN_HSL, 1, 1, set_flag, P(pass_request_body), "on", 0, NULL},
+    {"proxy_pass_request_headers", IN_HSL, 1, 1, set_flag, P(pass_request_headers), "on", 0, NULL},
+    {"proxy_socket_keepalive", IN_HSL, 1, 1, set_flag, P(socket_keepalive), "off", 0, NULL},
+};
+_Static_assert(offsetof(struct proxy_conf, buffers_size) ==
+                   offsetof(struct proxy_conf, buffers_count) + sizeof(size_t),
+               "set_buffers fills both");
+
+const struct directive_table directives_proxy = {OF_LOCATION, rows, sizeof rows / sizeof *rows};

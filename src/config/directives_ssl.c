@@ -1,0 +1,137 @@
+/* TLS of a server. Values are checked where they stand; files are read by tls_build. */
+#include "loader.h"
+
+/* A certificate or key file; what OpenSSL's engines and stores would give is not to be had. */
+static bool set_pem_path(struct loader *l, const struct conf_node *node, void *field)
+{
+    static const char *const schemes[] = {"data:", "engine:", "store:"};
+    struct str value = node->args[0];
+    if (has_variables(value))
+        return invalid_value(l, node, value, "certificates are read at start; write the path out");
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
+        if (str_starts(value, str_of(schemes[i])))
+            return invalid_value(
+                l, node, value,
+                loader_text(l, "\"%s\" is not supported, only PEM files are", schemes[i]));
+    return set_conf_path_list(l, node, field);
+}
+
+static bool set_certificate(struct loader *l, const struct conf_node *node, void *field)
+{
+    struct server_conf *s = loader_server(l);
+    if (s->tls.certificates.count == 0)
+        s->tls_pos = node->pos;
+    return set_pem_path(l, node, field);
+}
+
+enum { PROTOCOL_OLD = 1 << 16 };
+
+static const struct enum_name protocols[] = {
+    {"TLSv1.2", TLS_PROTOCOL_1_2},
+    {"TLSv1.3", TLS_PROTOCOL_1_3},
+    {"SSLv2", PROTOCOL_OLD},
+    {"SSLv3", PROTOCOL_OLD << 1},
+    {"TLSv1", PROTOCOL_OLD << 2},
+    {"TLSv1.1", PROTOCOL_OLD << 3},
+    {NULL, 0},
+};
+
+static bool set_protocols(struct loader *l, const struct conf_node *node, void *field)
+{
+    unsigned *bits = field;
+    if (!set_bits(l, node, field))
+        return false;
+    struct str old = STR("");
+    for (const struct enum_name *p = protocols; p->name; p++)
+        if (p->value >= PROTOCOL_OLD && *bits & p->value)
+            old = arena_printf(l->arena, "%.*s%s\"%s\"", STR_ARG(old), old.len ? ", " : "",
+                               p->name);
+    *bits &= TLS_PROTOCOL_1_2 | TLS_PROTOCOL_1_3;
+    if (*bits == 0)
+        return loader_error(
+            l, node, "add TLSv1.2 or TLSv1.3",
+            "no protocol is left in \"ssl_protocols\": %s not supported",
+            loader_text(l, "%.*s %s", STR_ARG(old), str_find(old, ',') == SIZE_MAX ? "is" : "are"));
+    if (old.len)
+        loader_warn(l, node, "TLSv1.2 and TLSv1.3 are spoken",
+                    "%.*s in \"ssl_protocols\" is ignored", STR_ARG(old));
+    return true;
+}
+
+static bool set_checked(struct loader *l, const struct conf_node *node, void *field,
+                        bool (*check)(struct str list, struct str *bad), const char *what)
+{
+    struct str bad = STR_NONE;
+    if (!check(node->args[0], &bad))
+        return loader_error(l, node, loader_text(l, "no known %s is in it", what),
+                            "invalid value \"%.*s\" in \"%.*s\" directive", STR_ARG(bad),
+                            STR_ARG(node->name));
+    return set_string(l, node, field);
+}
+
+static bool set_ciphers(struct loader *l, const struct conf_node *node, void *field)
+{
+    return set_checked(l, node, field, tls_ciphers_check, "cipher");
+}
+
+static bool set_curves(struct loader *l, const struct conf_node *node, void *field)
+{
+    return set_checked(l, node, field, tls_curves_check, "curve");
+}
+
+static bool set_conf_command(struct loader *l, const struct conf_node *node, void *field)
+{
+    struct str bad = STR_NONE;
+    if (!str_eq_nocase(node->args[0], STR("Ciphersuites")))
+        return loader_error(l, node, "only Ciphersuites is supported",
+                            "invalid value \"%.*s\" in \"ssl_conf_command\" directive",
+                            STR_ARG(node->args[0]));
+    if (!tls_ciphersuites_check(node->args[1], &bad))
+        return loader_error(l, node, "it is no cipher suite of TLS 1.3",
+                            "invalid value \"%.*s\" in \"ssl_conf_command\" directive",
+                            STR_ARG(bad));
+    *(struct str *)field = node->args[1];
+    return true;
+}
+
+static const struct enum_name verify[] = {
+    {"off", TLS_VERIFY_OFF},
+    {"on", TLS_VERIFY_ON},
+    {"optional", TLS_VERIFY_OPTIONAL},
+    {"optional_no_ca", TLS_VERIFY_OPTIONAL_NO_CA},
+    {NULL, 0},
+};
+
+static const struct number_bounds depth = {0, 100}, buffer = {512, 1 << 20};
+
+#define S(member)   FIELD(struct server_conf, member)
+#define TLS(member) FIELD(struct server_conf, tls.member)
+
+static const struct directive rows[] = {
+    {"ssl_certificate", IN_HTTP_SERVER, 1, 1, set_certificate, TLS(certificates), NULL, IS_LIST,
+     NULL},
+    {"ssl_certificate_key", IN_HTTP_SERVER, 1, 1, set_pem_path, TLS(certificate_keys), NULL,
+     IS_LIST, NULL},
+    {"ssl_password_file", IN_HTTP_SERVER, 1, 1, set_conf_path, TLS(password_file), NULL, 0, NULL},
+    {"ssl_client_certificate", IN_HTTP_SERVER, 1, 1, set_conf_path, TLS(client_certificate), NULL,
+     0, NULL},
+    {"ssl_trusted_certificate", IN_HTTP_SERVER, 1, 1, set_conf_path, TLS(trusted_certificate), NULL,
+     0, NULL},
+    {"ssl_crl", IN_HTTP_SERVER, 1, 1, set_conf_path, TLS(crl), NULL, 0, NULL},
+    {"ssl_verify_client", IN_HTTP_SERVER, 1, 1, set_enum, TLS(verify), "off", 0, verify},
+    {"ssl_verify_depth", IN_HTTP_SERVER, 1, 1, set_number, TLS(verify_depth), "1", 0, &depth},
+    {"ssl_protocols", IN_HTTP_SERVER, 1, MANY, set_protocols, TLS(protocols), "TLSv1.2 TLSv1.3",
+     IS_LIST, protocols},
+    {"ssl_ciphers", IN_HTTP_SERVER, 1, 1, set_ciphers, TLS(ciphers), "HIGH:!aNULL:!MD5", 0, NULL},
+    {"ssl_conf_command", IN_HTTP_SERVER, 2, 2, set_conf_command, TLS(ciphersuites), NULL, IS_LIST,
+     NULL},
+    {"ssl_ecdh_curve", IN_HTTP_SERVER, 1, 1, set_curves, TLS(ecdh_curve), "auto", 0, NULL},
+    {"ssl_prefer_server_ciphers", IN_HTTP_SERVER, 1, 1, set_flag, TLS(prefer_server_ciphers), "off",
+     0, NULL},
+    {"ssl_reject_handshake", IN_HTTP_SERVER, 1, 1, set_flag, TLS(reject_handshake), "off", 0, NULL},
+    {"ssl_buffer_size", IN_HTTP_SERVER, 1, 1, set_size, TLS(buffer_size), "16k", 0, &buffer},
+    {"ssl_handshake_timeout", IN_HTTP_SERVER, 1, 1, set_msec, S(tls_handshake_timeout_ms), "60s", 0,
+     NULL},
+};
+
+const struct directive_table directives_ssl = {OF_SERVER, rows, sizeof rows / sizeof *rows};

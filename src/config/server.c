@@ -1,0 +1,139 @@
+/* The http block and its servers. */
+#include "loader.h"
+
+static void load_server(struct loader *l, const struct conf_node *node, void *conf)
+{
+    struct server_conf *s = conf, *outer = loader_server(l);
+    struct location_conf *root = location_new(l, node, LOCATION_SERVER);
+    struct block b = {.where = IN_SERVER};
+
+    *s = *outer;
+    s->pos = node->pos;
+    s->root = root;
+    *root = *loader_location(l);
+    root->kind = LOCATION_SERVER;
+    root->pos = node->pos;
+    root->server = s;
+    b.fields[OF_SERVER] = s;
+    b.fields[OF_LOCATION] = root;
+    directives_reset_own(l, &b);
+    block_load(l, &b, node->children.items, node->children.count);
+    locations_sort(&s->locations);
+    add_default_listen(l, s);
+    add_default_name(l, s);
+}
+
+bool set_server(struct loader *l, const struct conf_node *node, void *field)
+{
+    struct server_conf *s = ARENA_NEW(l->arena, struct server_conf);
+    (void)field;
+    *VEC_PUSH(l->arena, &l->snapshot->http.servers) = s;
+    block_postpone(l, load_server, node, s);
+    return true;
+}
+
+/* ---- what only the whole can tell ---- */
+
+static bool sets_header(const struct proxy_conf *p, struct str name)
+{
+    VEC_FOR(const struct set_header_conf, h, &p->set_headers)
+    {
+        if (str_eq_nocase(h->name, name))
+            return true;
+    }
+    return false;
+}
+
+/* The first location that passes X-Forwarded-For on as it came. */
+static const struct location_conf *find_unset(const struct location_set *set)
+{
+    const struct location_conf *found = NULL;
+    for (size_t kind = 0; kind < 2; kind++) {
+        size_t count = kind ? set->regexes.count : set->prefixes.count;
+        struct location_conf *const *items = kind ? set->regexes.items : set->prefixes.items;
+        for (size_t i = 0; i < count && !found; i++) {
+            const struct proxy_conf *p = &items[i]->proxy;
+            bool passes = p->is_set && !sets_header(p, STR("X-Forwarded-For"));
+            found = passes ? items[i] : find_unset(&items[i]->nested);
+        }
+    }
+    return found;
+}
+
+static void warn_of_forwarded_for(struct loader *l, const struct server_conf *s)
+{
+    const struct location_conf *loc = find_unset(&s->locations);
+    if (loc)
+        report_warn(&l->report, &loc->pos,
+                    "write proxy_set_header X-Forwarded-For $remote_addr, or "
+                    "$proxy_add_x_forwarded_for behind a trusted proxy",
+                    "\"X-Forwarded-For\" is passed on as the client wrote it");
+}
+
+/* proxy_set_header fields that tell who the client is. */
+static void mark_identity(struct loader *l, struct location_conf *loc);
+
+static void mark_script(struct loader *l, const struct script *script)
+{
+    VEC_FOR(const struct rewrite_op, op, &script->ops)
+    {
+        if (op->then)
+            mark_identity(l, op->then);
+    }
+}
+
+static void mark_set(struct loader *l, const struct location_set *set)
+{
+    for (size_t i = 0; i < set->prefixes.count; i++)
+        mark_identity(l, set->prefixes.items[i]);
+    for (size_t i = 0; i < set->regexes.count; i++)
+        mark_identity(l, set->regexes.items[i]);
+    for (size_t i = 0; i < set->exact.capacity; i++)
+        if (set->exact.entries[i].value)
+            mark_identity(l, set->exact.entries[i].value);
+    for (size_t i = 0; i < set->named.capacity; i++)
+        if (set->named.entries[i].value)
+            mark_identity(l, set->named.entries[i].value);
+}
+
+static void mark_identity(struct loader *l, struct location_conf *loc)
+{
+    VEC_FOR(struct set_header_conf, h, &loc->proxy.set_headers)
+    {
+        h->is_identity = template_is_identity(l, &h->value);
+    }
+    mark_script(l, &loc->script);
+    mark_set(l, &loc->nested);
+    if (loc->limit_except && loc->kind != LOCATION_IF)
+        mark_identity(l, loc->limit_except->conf);
+}
+
+static void finish(struct loader *l)
+{
+    struct http_conf *http = &l->snapshot->http;
+    variables_finish(l);
+    binds_build(l);
+    for (size_t i = 0; i < http->servers.count; i++) {
+        struct server_conf *s = http->servers.items[i];
+        mark_identity(l, s->root);
+        mark_set(l, &s->locations);
+        warn_of_forwarded_for(l, s);
+    }
+    tls_build(l);
+}
+
+void http_load(struct loader *l, const struct conf_node *nodes, size_t count)
+{
+    struct server_conf *s = ARENA_NEW(l->arena, struct server_conf);
+    struct location_conf *loc = ARENA_NEW(l->arena, struct location_conf);
+    struct block b = {.where = IN_HTTP};
+
+    b.fields[OF_SERVER] = s;
+    b.fields[OF_LOCATION] = loc;
+    loc->kind = LOCATION_SERVER;
+    loc->error_log = l->snapshot->process.error_log;
+    directives_set_initial(l, &b);
+    add_default_access_log(l, loc);
+    block_load(l, &b, nodes, count);
+    finish(l);
+}
