@@ -37,7 +37,7 @@
 #define PAUSE_MIN_MS 100
 #define PAUSE_MAX_MS 5000
 /* Deaths by signal (someone's kill, no memory) that a build survives. */
-#define DEATHS_WHILE_BUILDING 10
+#define DEATHS_WHILE_BUILDING 3
 /* Workers that were told to end at once get so long. */
 #define KILL_AFTER_MS 1000
 

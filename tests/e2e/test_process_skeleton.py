@@ -258,11 +258,10 @@ def test_a_worker_that_dies_is_replaced_and_named(daemon, number):
     kept.close()
 
 
-def test_a_worker_that_cannot_start_is_not_tried_for_ever(daemon):
+def test_workers_that_die_again_and_again_are_replaced_again_and_again(daemon):
     d = daemon(PLAIN)
     d.settled(2)
     builder = d.builders()[0]
-    assert sum(1 for _ in range(3) if d.greeting() == "one") == 3
     for _ in range(5):
         before = d.log().count("start worker process ")
         os.kill(d.workers()[0], signal.SIGKILL)
@@ -429,7 +428,8 @@ def test_a_reload_storm_with_killed_workers_and_builders_that_fail(daemon):
     def trouble():
         n = next(turn)
         if n % 3 == 0:
-            for victim in d.workers()[:1]:
+            # A child that no log line names is a helper of LeakSanitizer's: without it its parent waits for ever.
+            for victim in [w for w in d.workers() if f"start worker process {w}\n" in d.log()][:1]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(victim, signal.SIGKILL)
         how = ("exit", "crash")[n % 2]

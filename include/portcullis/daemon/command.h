@@ -1,0 +1,36 @@
+/* What the command line asks for; each option as nginx has it. */
+#ifndef PORTCULLIS_DAEMON_COMMAND_H
+#define PORTCULLIS_DAEMON_COMMAND_H
+
+#include <stdbool.h>
+
+#include "portcullis/base/str.h"
+
+enum command_action {
+    COMMAND_RUN,
+    COMMAND_TEST,    /* -t, -T */
+    COMMAND_SIGNAL,  /* -s */
+    COMMAND_CHECK,   /* --check */
+    COMMAND_VERSION, /* -v, -V, -h */
+    COMMAND_WRONG,   /* stderr says why */
+};
+
+struct command {
+    enum command_action action;
+    struct str conf_path;  /* -c: absolute, or under the prefix */
+    struct str prefix;     /* -p: absolute, ends with "/" */
+    struct str error_log;  /* -e: empty: stderr */
+    struct str directives; /* -g */
+    int signal;            /* -s */
+    struct str check;      /* --check HOST:PORT; empty: the configuration's first TLS address */
+    bool dump, quiet;      /* -T, -q */
+    bool show_details, show_help; /* -V, -h */
+};
+
+/* Strings are the process's as long as it lives. */
+void command_parse(struct command *c, int argc, char **argv);
+void command_free(struct command *c);
+/* Does what was asked for and returns the exit status. */
+int command_execute(struct command *c, char **argv);
+
+#endif

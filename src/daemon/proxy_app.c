@@ -1,0 +1,233 @@
+#include "proxy_app.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "channel.h"
+#include "listen_set.h"
+#include "log_set.h"
+#include "portcullis/base/memory.h"
+#include "portcullis/config/load.h"
+#include "portcullis/proxy/proxy.h"
+#include "portcullis/tls/context.h"
+#include "privilege.h"
+
+/* A configuration and what the skeleton is told of it. */
+struct loaded {
+    struct snapshot *snapshot;
+    struct listen_spec *listens; /* one for each of http.binds, in their order */
+};
+
+/* ------------------------------------------------------------------ reading */
+
+static void on_problem(void *owner, enum log_level level, struct str message)
+{
+    (void)owner;
+    log_write(&log_process, level, "%.*s", STR_ARG(message));
+}
+
+static struct str default_access_log(void)
+{
+    static const char path[] = PORTCULLIS_ACCESS_LOG;
+    char folder[sizeof path];
+
+    memcpy(folder, path, sizeof path);
+    *strrchr(folder, '/') = '\0';
+    return access(folder, W_OK | X_OK) == 0 ? STR(PORTCULLIS_ACCESS_LOG) : STR("");
+}
+
+struct snapshot *proxy_app_read(const struct command *c)
+{
+    struct config_options o = {
+        .path = c->conf_path,
+        .prefix = c->prefix,
+        .directives = c->directives,
+        .error_log = c->error_log,
+        .access_log = default_access_log(),
+        .default_pid_path = STR(PORTCULLIS_PID),
+        .problem = on_problem,
+    };
+
+    return config_load(&o);
+}
+
+static const char *z_or_null(struct str s)
+{
+    return s.len > 0 ? s.ptr : NULL;
+}
+
+static void fill_settings(struct daemon_settings *s, const struct loaded *l)
+{
+    const struct process_conf *p = &l->snapshot->process;
+
+    *s = (struct daemon_settings){
+        .daemonize = p->daemon,
+        .master_process = p->master_process,
+        .workers = p->worker_processes > 0 ? p->worker_processes : 1,
+        .pid_path = p->pid_path.ptr,
+        .user = z_or_null(p->user),
+        .group = z_or_null(p->group),
+        .rlimit_nofile = p->worker_rlimit_nofile,
+        .priority = p->worker_priority,
+        .shutdown_timeout_ms = p->worker_shutdown_timeout_ms,
+        .error_log = p->error_log,
+        .log_files = l->snapshot->log_files,
+        .listens = l->listens,
+        .listen_count = l->snapshot->http.binds.count,
+    };
+}
+
+static struct listen_spec spec_of(const struct listen_conf *l)
+{
+    return (struct listen_spec){
+        .addr = l->addr, .backlog = l->backlog, .reuseport = l->reuseport, .ipv6only = l->ipv6only, .so_keepalive = l->so_keepalive};
+}
+
+/* env NAME=value; a bare NAME is there already, since nothing of the environment is thrown away. */
+static void set_environment(const struct process_conf *p)
+{
+    for (size_t i = 0; i < p->env.count; i++) {
+        struct str rest = p->env.items[i], name = str_cut(&rest, '=');
+        char *name_z = rest.ptr != NULL ? mem_zalloc(name.len + 1) : NULL;
+        if (name_z == NULL)
+            continue;
+        memcpy(name_z, name.ptr, name.len);
+        (void)setenv(name_z, rest.ptr, 1);
+        mem_free(name_z);
+    }
+}
+
+static void *load(void *context, struct daemon_settings *s)
+{
+    struct snapshot *snapshot = proxy_app_read(context);
+
+    if (snapshot == NULL)
+        return NULL;
+    struct loaded *l = MEM_NEW(struct loaded);
+    l->snapshot = snapshot;
+    l->listens = mem_zalloc(sizeof *l->listens * (snapshot->http.binds.count + 1));
+    for (size_t i = 0; i < snapshot->http.binds.count; i++)
+        l->listens[i] = spec_of(&snapshot->http.binds.items[i]->listen);
+    fill_settings(s, l);
+    set_environment(&snapshot->process);
+    return l;
+}
+
+static void unload(void *conf)
+{
+    struct loaded *l = conf;
+
+    for (struct log_file *f = l->snapshot->log_files; f != NULL; f = f->next)
+        if (f->fd > STDERR_FILENO)
+            (void)close(f->fd);
+    snapshot_free(l->snapshot);
+    mem_free(l->listens);
+    mem_free(l);
+}
+
+/* ------------------------------------------------------------------ -t */
+
+static bool try_logs(const struct snapshot *s)
+{
+    for (const struct log_file *f = s->log_files; f != NULL; f = f->next) {
+        if (f->syslog != NULL || f->path.len == 0)
+            continue;
+        int fd = log_open(f->path.ptr);
+        if (fd == -1) {
+            log_write_errno(&log_process, LOG_EMERG, errno, "open() \"%s\" failed", f->path.ptr);
+            return false;
+        }
+        (void)close(fd);
+    }
+    return true;
+}
+
+static bool try_address(struct listen_set *set, const struct listen_conf *l)
+{
+    struct listen_spec spec = spec_of(l);
+    struct listen_fds fds = {0};
+    enum listen_call failed;
+    char text[ADDR_TEXT_MAX];
+    bool ok = listen_set_get(set, &spec, 1, &fds, &failed) || errno == EADDRINUSE;
+
+    if (!ok)
+        log_write_errno(&log_process, LOG_EMERG, errno, "%s %.*s failed", listen_call_text(failed), STR_ARG(addr_text_port(&l->addr, text)));
+    mem_free(fds.fds);
+    return ok;
+}
+
+static bool try_addresses(const struct snapshot *s)
+{
+    struct listen_set set;
+    bool ok = true;
+
+    listen_set_init(&set);
+    for (size_t i = 0; i < s->http.binds.count && ok; i++)
+        ok = try_address(&set, &s->http.binds.items[i]->listen);
+    listen_set_close(&set);
+    return ok;
+}
+
+bool proxy_app_try(const struct snapshot *s)
+{
+    const struct daemon_settings settings = {.user = z_or_null(s->process.user), .group = z_or_null(s->process.group)};
+    struct privilege privilege;
+
+    return privilege_find(&privilege, &settings) && try_logs(s) && try_addresses(s);
+}
+
+/* ------------------------------------------------------------------ running */
+
+static bool prepare(void *conf)
+{
+    (void)conf;
+    if (tls_process_start())
+        return true;
+    log_write(&log_process, LOG_EMERG, "no entropy for the random generator");
+    return false;
+}
+
+static void *start(void *conf, struct loop *l, const struct app_socket *sockets, size_t count)
+{
+    const struct loaded *loaded = conf;
+    struct proxy_socket *bound = mem_zalloc(sizeof *bound * (count + 1));
+
+    for (size_t i = 0; i < count; i++)
+        bound[i] = (struct proxy_socket){sockets[i].fd, loaded->snapshot->http.binds.items[sockets[i].listen]};
+    struct proxy *p = proxy_start(l, loaded->snapshot, bound, count);
+    mem_free(bound);
+    return p;
+}
+
+static void drain(void *running, enum app_drain how, void (*on_done)(void *owner), void *owner)
+{
+    proxy_drain(running, how == APP_DRAIN_QUIT ? PROXY_DRAIN_QUIT : PROXY_DRAIN_RELOAD, on_done, owner);
+}
+
+static void abort_running(void *running)
+{
+    proxy_abort(running);
+}
+
+static void flush_logs(void *running)
+{
+    proxy_flush_logs(running);
+}
+
+static void stop(void *running)
+{
+    proxy_free(running);
+}
+
+const struct app proxy_app = {
+    .load = load,
+    .unload = unload,
+    .prepare = prepare,
+    .start = start,
+    .drain = drain,
+    .abort = abort_running,
+    .flush_logs = flush_logs,
+    .stop = stop,
+};
