@@ -28,17 +28,20 @@ static bool needs_password(int rc)
     return rc == MBEDTLS_ERR_PK_PASSWORD_REQUIRED || rc == MBEDTLS_ERR_PK_PASSWORD_MISMATCH;
 }
 
+/* A wrong password may well give octets that look padded right and are no key: each is tried. */
 static int parse_with_passwords(struct key *k, struct str pem, struct str passwords)
 {
     int rc = parse(k, pem, STR_NONE);
-    while (needs_password(rc) && passwords.len > 0) {
+    if (!needs_password(rc))
+        return rc;
+    while (passwords.len > 0) {
         struct str line = str_cut(&passwords, '\n');
         if (str_ends(line, STR("\r")))
             line = str_upto(line, line.len - 1);
-        if (line.len > 0)
-            rc = parse(k, pem, line);
+        if (line.len > 0 && parse(k, pem, line) == 0)
+            return 0;
     }
-    return rc;
+    return MBEDTLS_ERR_PK_PASSWORD_MISMATCH;
 }
 
 static const char *describe(int rc, bool had_passwords)

@@ -115,15 +115,24 @@ static void send_plain_alert(struct tls_session *s, unsigned alert)
     buf_append(s->wire_out, record, sizeof record);
 }
 
+/* mbedTLS' numbers for ASN.1 (0x60 to 0x6e), points off their curve, X.509 and keys: in a server,
+ * the client's certificate gives cause for them. */
+static bool is_about_certificate(int rc)
+{
+    int low = -rc & 0x7f;
+    return (low >= 0x60 && low <= 0x6e) || (-rc >= 0x2000 && -rc < 0x4000) ||
+           rc == MBEDTLS_ERR_ECP_INVALID_KEY;
+}
+
 static void describe(struct tls_session *s, int rc)
 {
+    bool in_certificate = is_about_certificate(rc);
     for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
         if (problems[i].code != rc)
             continue;
         fail_with(s, !problems[i].ours, problems[i].words);
         return;
     }
-    bool in_certificate = -rc >= 0x2000 && -rc < 0x4000; /* mbedTLS' numbers for X.509 and keys */
     char words[96];
     mbedtls_strerror(rc, words, sizeof words);
     snprintf(s->problem, sizeof s->problem, "%s%s",

@@ -23,6 +23,11 @@ static void expect_refused(const struct tls_settings *s, const char *words)
     cr_expect(strstr(last_report, words) != NULL, "%s\nlacks: %s", last_report, words);
 }
 
+static const char *write_text(const char *name, const char *text)
+{
+    return write_file(name, text, strlen(text));
+}
+
 static const char *half_of(const char *name, const char *new_name)
 {
     struct buf whole = read_file(cert_path(name));
@@ -41,15 +46,15 @@ Test(context, refuses_each_bad_ca_file)
         const char *file, *words;
     } cases[] = {
         {"missing.crt", "No such file"},
-        {write_file("empty.crt", "", 0), "there is none in PEM"},
-        {write_file("text.crt", "hello\n", 6), "there is none in PEM"},
+        {write_text("empty.crt", ""), "there is none in PEM"},
+        {write_text("text.crt", "hello\n"), "there is none in PEM"},
         {half_of("ca.crt", "half.crt"), "cut off or damaged after 0 good"},
         {write_file("two.crt", two.data, two.end), "cut off or damaged after 1 good"},
         {cert_path("client.key"), "there is none in PEM"},
         {cert_path("."), "directory"},
-        {write_file("junk.crt", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", 61),
+        {write_text("junk.crt", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
          "number 1 in it cannot be used"},
-        {write_file("b64.crt", "-----BEGIN CERTIFICATE-----\nA*AA\n-----END CERTIFICATE-----\n", 61),
+        {write_text("b64.crt", "-----BEGIN CERTIFICATE-----\nA*AA\n-----END CERTIFICATE-----\n"),
          "damaged"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -174,7 +179,7 @@ Test(context, opens_keys_of_every_usual_form)
     struct tls_settings s = {.protocols = 3, .ecdh_curve = STR("auto")};
     add_certificate(&s, "forms.crt", "enc1.key");
     expect_refused(&s, "it is encrypted");
-    s.password_file = str_of(write_file("wrong", "wrong\n", 6));
+    s.password_file = str_of(write_text("wrong", "wrong\n"));
     expect_refused(&s, "no line of ssl_password_file");
 }
 

@@ -111,13 +111,13 @@ Test(identity, legacy_names_are_those_of_x509_name_oneline)
     for (size_t n = 0; n < sizeof cases / sizeof *cases; n++) {
         char command[512];
         snprintf(command, sizeof command,
-                 "printf 'oid_section=o\\n[o]\\nodd=1.2.3.4\\n[req]\\ndistinguished_name=s\\nstring_mask=utf8only\\n[s]\\n' >odd.cnf && "
-                 "openssl req -config odd.cnf -new -x509 -key client.key -utf8 -subj '%s' -out "
-                 "odd.crt -days 2",
+                 "printf 'oid_section=o\\n[o]\\nodd=1.2.3.4\\n[req]\\ndistinguished_name=s\\nstring_mask=utf8only\\n[s]\\n' >legacy.cnf && "
+                 "openssl req -config legacy.cnf -new -x509 -key client.key -utf8 -subj '%s' -out "
+                 "legacy.crt -days 2",
                  cases[n].subject);
         struct buf none = command_output(command);
         buf_deinit(&none);
-        struct identity *i = identity_of("odd.crt");
+        struct identity *i = identity_of("legacy.crt");
         cr_expect(str_eq_z(identity_subject_legacy(i), cases[n].text), "%.*s, not %s",
                   STR_ARG(identity_subject_legacy(i)), cases[n].text);
         identity_unref(i);

@@ -2,6 +2,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../../src/tls/session_internal.h"
+#include "../../../src/tls/context_internal.h"
 #include "support.h"
 
 static const unsigned versions[] = {TLS_PROTOCOL_1_2, TLS_PROTOCOL_1_3};
@@ -384,6 +386,150 @@ Test(session, ends_with_too_many_records_without_data)
     cr_expect_eq(status, TLS_FAILED);
     pair_free(&p);
     buf_deinit(&out);
+}
+
+/* ---- proof of possession ------------------------------------------------------------------------ */
+
+Test(session, fails_without_possession_of_the_key)
+{
+    struct tls_settings s = article();
+    struct tls_context *server = context_of(&s);
+    for (size_t v = 0; v < 2; v++) {
+        struct pair p;
+        struct tls_context *client = client_context(versions[v], "client.crt", "client.key");
+        struct tls_context *thief = client_context(versions[v], "rogues/good.crt", "rogues/good.key");
+        struct key *own = client->pairs[0]->key;
+        client->pairs[0]->key = thief->pairs[0]->key;
+        pair_start(&p, server, client, "localhost");
+        pair_run(&p);
+        cr_expect_eq(tls_session_status(p.server), TLS_FAILED);
+        cr_expect_null(tls_session_identity(p.server));
+        cr_expect(tls_session_problem_is_client(p.server));
+        cr_expect(strstr(tls_session_problem(p.client), "peer sent alert: ") != NULL);
+        client->pairs[0]->key = own;
+        pair_free(&p);
+    }
+}
+
+/* What a client sends instead of its certificate. */
+static void handshake_with_changed_certificate(struct pair *p, const struct tls_context *server,
+                                               unsigned protocols,
+                                               void (*change)(mbedtls_x509_crt *crt))
+{
+    struct tls_context *client = client_context(protocols, "client.crt", "client.key");
+    change(&client->pairs[0]->chain);
+    pair_start(p, server, client, "localhost");
+    pair_run(p);
+}
+
+static void unknown_curve(mbedtls_x509_crt *crt)
+{
+    crt->pk_raw.p[22] ^= 1; /* the last octet of prime256v1's OID */
+}
+
+static void no_der(mbedtls_x509_crt *crt)
+{
+    crt->raw.p[0] = 0x31;
+}
+
+static void key_off_the_curve(mbedtls_x509_crt *crt)
+{
+    crt->pk_raw.p[crt->pk_raw.len - 1] ^= 1;
+}
+
+static void bad_dates(mbedtls_x509_crt *crt)
+{
+    /* Between issuer and subject; the key behind it stays readable. */
+    unsigned char *dates = crt->issuer_raw.p + crt->issuer_raw.len;
+    dates[4] = 'x';
+}
+
+Test(session, says_what_is_wrong_with_certificates_that_do_not_parse)
+{
+    static const struct {
+        void (*change)(mbedtls_x509_crt *crt);
+        const char *problem, *seen_by_client;
+    } cases[] = {
+        {unknown_curve, "alg_unsupported: ", "peer sent alert: unsupported certificate (43)"},
+        {no_der, "cert_malformed: ", "peer sent alert: bad certificate (42)"},
+        {key_off_the_curve, "cert_malformed: ", "peer sent alert: bad certificate (42)"},
+    };
+    struct tls_settings s = article();
+    struct tls_context *server = context_of(&s);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (size_t v = 0; v < 2; v++) {
+            struct pair p;
+            handshake_with_changed_certificate(&p, server, versions[v], cases[i].change);
+            cr_expect_eq(tls_session_status(p.server), TLS_FAILED);
+            cr_expect(str_starts(str_of(tls_session_problem(p.server)), str_of(cases[i].problem)),
+                      "%zu: %s", i, tls_session_problem(p.server));
+            cr_expect_str_eq(tls_session_problem(p.client), cases[i].seen_by_client);
+            pair_free(&p);
+        }
+}
+
+Test(session, completes_when_only_the_key_can_be_read)
+{
+    struct tls_settings s = article();
+    struct tls_context *server = context_of(&s);
+    for (size_t v = 0; v < 2; v++) {
+        struct pair p;
+        handshake_with_changed_certificate(&p, server, versions[v], bad_dates);
+        expect_open(&p, "dates");
+        cr_expect_eq(identity_refusal(tls_session_identity(p.server)), REFUSAL_CERT_MALFORMED);
+        cr_expect(identity_has_certificate(tls_session_identity(p.server)));
+        pair_free(&p);
+    }
+}
+
+/* ---- resumption: there is none ------------------------------------------------------------------- */
+
+Test(session, resumes_nothing)
+{
+    struct tls_settings s = article();
+    struct tls_context *server = context_of(&s);
+    for (size_t v = 0; v < 2; v++) {
+        struct pair p;
+        mbedtls_ssl_session kept;
+        mbedtls_ssl_session_init(&kept);
+        pair_start(&p, server, client_context(versions[v], "client.crt", "client.key"), "localhost");
+        pair_run(&p);
+        expect_open(&p, "first");
+        /* TLS 1.3: mbedTLS gives a session only once it has a ticket. */
+        int rc = mbedtls_ssl_get_session(&p.client->ssl, &kept);
+        pair_free(&p);
+        /* Again, without a certificate: the old session must not stand in for it. */
+        pair_start(&p, server, client_context(versions[v], NULL, NULL), "localhost");
+        if (rc == 0)
+            mbedtls_ssl_set_session(&p.client->ssl, &kept);
+        pair_run(&p);
+        expect_open(&p, "second");
+        cr_expect_not(identity_has_certificate(tls_session_identity(p.server)));
+        cr_expect_not(tls_session_is_reused(p.server));
+        cr_expect(!p.server->hello.has_psk);
+        pair_free(&p);
+        mbedtls_ssl_session_free(&kept);
+    }
+}
+
+/* After the handshake a TLS 1.3 server has nothing to say: a ticket would be a record more. */
+Test(session, sends_no_ticket)
+{
+    struct tls_settings s = article();
+    struct tls_context *server = context_of(&s);
+    struct pair p;
+    struct buf hello = {0}, answer = {0}, flight = {0}, plain = {0}, more = {0};
+    pair_start(&p, server, client_context(TLS_PROTOCOL_1_3, "client.crt", "client.key"), "localhost");
+    tls_session_receive(p.client, &answer, &plain, 1, &hello);
+    tls_session_receive(p.server, &hello, &plain, 1, &answer);
+    tls_session_receive(p.client, &answer, &plain, 1, &flight);
+    cr_expect_eq(tls_session_receive(p.server, &flight, &plain, 1, &more), TLS_OPEN);
+    cr_expect(buf_is_empty(&more));
+    pair_free(&p);
+    buf_deinit(&hello);
+    buf_deinit(&answer);
+    buf_deinit(&flight);
+    buf_deinit(&plain);
 }
 
 /* A process that forked after tls_process_start shares no randomness with its parent. */
