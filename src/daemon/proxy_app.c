@@ -24,8 +24,12 @@ struct loaded {
 
 static void on_problem(void *owner, enum log_level level, struct str message)
 {
-    (void)owner;
-    log_write(&log_process, level, "%.*s", STR_ARG(message));
+    const struct command *c = owner;
+    bool is_silenced = c->action == COMMAND_TEST && c->quiet && level > LOG_ERROR;
+
+    /* Whoever signals or asks for health has read the warnings, or will. */
+    if (!is_silenced && (level <= LOG_ERROR || c->action == COMMAND_RUN || c->action == COMMAND_TEST))
+        log_write(&log_process, level, "%.*s", STR_ARG(message));
 }
 
 static struct str default_access_log(void)
@@ -48,6 +52,7 @@ struct snapshot *proxy_app_read(const struct command *c)
         .access_log = default_access_log(),
         .default_pid_path = STR(PORTCULLIS_PID),
         .problem = on_problem,
+        .owner = (void *)c,
     };
 
     return config_load(&o);
