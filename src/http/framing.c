@@ -70,12 +70,7 @@ struct framing framing_of_request(const struct request_head *head)
 
 struct framing framing_of_response(const struct response_head *head, bool to_head)
 {
-    const struct headers *headers = &head->headers;
-    /* A server must not frame these at all: what it says is of no use, right or wrong. */
-    if (head->status < 200 || head->status == 204)
-        return (struct framing){.kind = BODY_NONE};
-
-    struct framing f = framing_of_fields(head->version, headers);
+    struct framing f = framing_of_fields(head->version, &head->headers);
     if (f.status != 0)
         return refuse(502, f.problem);
     if (to_head || !http_status_has_body(head->status))

@@ -148,6 +148,8 @@ Test(framing, responses)
         {200, false, "Content-Length: 3\nTransfer-Encoding: chunked", 502, 0, 0},
         {200, false, "Content-Length: 3\nContent-Length: 3", 502, 0, 0},
         {200, false, "Content-Length: -3", 502, 0, 0},
+        {204, false, "Content-Length: -3", 502, 0, 0},
+        {304, false, "Transfer-Encoding: gzip", 502, 0, 0},
         {200, true, "Content-Length: -3", 502, 0, 0},
         {200, false, "Transfer-Encoding: gzip, chunked", 502, 0, 0},
     };
