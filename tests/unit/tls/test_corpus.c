@@ -1,0 +1,41 @@
+/* The fuzz targets over their corpora: what was found once stays found. */
+#include <dirent.h>
+#include <stdio.h>
+
+#include "support.h"
+
+#define LLVMFuzzerTestOneInput fuzz_client_hello
+#include "fuzz/fuzz_client_hello.c"
+#undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_verify
+#include "fuzz/fuzz_verify.c"
+#undef LLVMFuzzerTestOneInput
+
+static void replay(const char *folder, int (*target)(const uint8_t *data, size_t size))
+{
+    size_t count = 0;
+    DIR *dir = opendir(folder);
+    cr_assert_not_null(dir, "%s", folder);
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        char path[4096];
+        if (entry->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        struct buf data = read_file(path);
+        target((const uint8_t *)buf_str(&data).ptr, buf_len(&data));
+        buf_deinit(&data);
+        count++;
+    }
+    closedir(dir);
+    cr_assert_gt(count, 0);
+}
+
+Test(corpus, client_hellos_read_the_same_whole_and_cut)
+{
+    replay(PC_TESTS_DIR "/fuzz/corpus/client_hello", fuzz_client_hello);
+}
+
+Test(corpus, chains_are_judged_the_same_twice)
+{
+    replay(PC_TESTS_DIR "/fuzz/corpus/verify", fuzz_verify);
+}
