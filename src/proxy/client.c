@@ -418,8 +418,10 @@ void client_accept(struct proxy *p, const struct bind_conf *bind, int fd, const 
     c->addr = *peer;
     addr_text(peer, c->addr_text);
     c->number = ++p->last_number;
-    c->log = (struct log_context){
-        .log = proxy_error_log(p, c->conf), .connection = c->number, .describe = describe, .owner = c};
+    c->log = (struct log_context){.log = proxy_error_log(p, c->conf),
+                                  .connection = c->number,
+                                  .describe = describe,
+                                  .owner = c};
     c->started_ms = clock_monotonic_ms();
     c->deadline = timer_new(p->loop, on_deadline, c);
     c->send_deadline = timer_new(p->loop, on_send_deadline, c);

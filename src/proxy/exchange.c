@@ -175,10 +175,12 @@ void exchange_fault(struct exchange *x, unsigned bit, unsigned status, enum clos
     close_backend(x, why);
     if (x->timer != NULL)
         timer_stop(x->timer);
+    req->action = doing(x);
     if (stale)
         req->tries.count--;
     else
         selection_end(&x->selection, result_of(bit), &req->log);
+    req->action = NULL;
     if (!again) {
         request_fail(req, status, why);
         return;

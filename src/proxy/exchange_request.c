@@ -89,11 +89,25 @@ void exchange_on_backend_drain(struct exchange *x)
 
 /* ------------------------------------------------------------------ as it comes from the client */
 
+static void warn_of_directory(struct exchange *x)
+{
+    static bool is_known;
+    const struct spool *s = x->req->spool;
+
+    if (s->directory_errno != 0 && !is_known)
+        exchange_log(x, LOG_WARN, s->directory_errno,
+                     "client_body_temp_path \"%.*s\" cannot be written to, \"/tmp\" is",
+                     STR_ARG(s->directory));
+    is_known |= s->directory_errno != 0;
+}
+
 static size_t spool(struct exchange *x, struct str data)
 {
     struct request *req = x->req;
+    bool ok = spool_add(req->spool, data);
 
-    if (spool_add(req->spool, data))
+    warn_of_directory(x);
+    if (ok)
         return data.len;
     exchange_log(x, LOG_CRIT, errno, "the request body could not be written to \"%.*s\"",
                  STR_ARG(req->spool->directory));

@@ -29,7 +29,8 @@ const struct log *proxy_error_log(const struct proxy *p, const struct location_c
 {
     if (conf->error_log != NULL)
         return conf->error_log;
-    return p->snapshot->process.error_log != NULL ? p->snapshot->process.error_log : log_process.log;
+    return p->snapshot->process.error_log != NULL ? p->snapshot->process.error_log
+                                                  : log_process.log;
 }
 
 void proxy_flush_logs(struct proxy *p)

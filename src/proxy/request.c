@@ -350,7 +350,8 @@ struct request *request_new(struct client *c, const struct transport *t)
     req->bind = c->bind;
     req->server = server;
     req->location = req->outer_location = server->root;
-    req->log = (struct log_context){proxy_error_log(c->proxy, server->root), c->number, request_describe, req};
+    req->log = (struct log_context){proxy_error_log(c->proxy, server->root), c->number,
+                                    request_describe, req};
     req->next_step = REQUEST_STAY;
     req->path_is_original = req->path_fits_location = true;
     req->started_ms = clock_monotonic_ms();

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "portcullis/proxy/folders.h"
+
 #define WRITE_MIN 16384
 
 void spool_init(struct spool *s, size_t limit, struct str directory)
@@ -39,7 +41,7 @@ static int open_named(struct str directory)
     return fd;
 }
 
-static int open_nameless(struct str directory)
+static int open_by_path(struct str directory)
 {
     char path[PATH_MAX];
     int n = snprintf(path, sizeof path, "%.*s", STR_ARG(directory));
@@ -48,10 +50,29 @@ static int open_nameless(struct str directory)
         errno = ENAMETOOLONG;
         return -1;
     }
-    int fd = open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    return open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+}
+
+static int open_nameless(struct str directory)
+{
+    int folder = folder_find(directory);
+    int fd = folder != -1 ? openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)
+                          : open_by_path(directory);
+
     if (fd == -1 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
         return open_named(directory);
     return fd;
+}
+
+/* A file that has no name is nowhere in anybody's way. */
+static int open_somewhere(struct spool *s)
+{
+    int fd = open_nameless(s->directory);
+
+    if (fd != -1)
+        return fd;
+    s->directory_errno = errno;
+    return open_nameless(STR("/tmp"));
 }
 
 static bool write_all(int fd, struct str octets)
@@ -70,7 +91,7 @@ static bool write_all(int fd, struct str octets)
 static bool move_to_file(struct spool *s)
 {
     if (!s->in_file) {
-        s->fd = open_nameless(s->directory);
+        s->fd = open_somewhere(s);
         if (s->fd == -1)
             return false;
         s->in_file = true;

@@ -2,6 +2,8 @@
 #ifndef PORTCULLIS_PROXY_PROXY_H
 #define PORTCULLIS_PROXY_PROXY_H
 
+#include <sys/types.h>
+
 #include "portcullis/config/snapshot.h"
 #include "portcullis/net/loop.h"
 
@@ -12,6 +14,11 @@ struct proxy_socket {
     int fd;
     const struct bind_conf *bind;
 };
+
+/* In the builder, before workers are forked and while it is root: makes the folders of client_body_temp_path, gives
+ * them to the workers' user and keeps them open. What cannot be made is warned of; bodies go to /tmp then. */
+void proxy_make_folders(const struct snapshot *s, uid_t uid, gid_t gid);
+void proxy_close_folders(void);
 
 /* Begins to accept. The snapshot outlives the proxy. */
 struct proxy *proxy_start(struct loop *l, const struct snapshot *s, const struct proxy_socket *sockets, size_t count);

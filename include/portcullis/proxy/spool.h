@@ -12,8 +12,9 @@ struct spool {
     size_t limit;
     struct str directory; /* borrowed */
     bool in_file;
-    int fd;        /* when in_file */
-    uint64_t size; /* of all */
+    int fd;              /* when in_file */
+    int directory_errno; /* why it is in /tmp instead; 0: it is not */
+    uint64_t size;       /* of all */
 };
 
 void spool_init(struct spool *s, size_t limit, struct str directory);

@@ -74,9 +74,10 @@ Test(spool, memory_is_bounded_by_the_limit)
     cr_assert_leq(s.memory.capacity, 65536);
 }
 
-Test(spool, a_missing_folder_is_an_error_not_a_crash)
+Test(spool, without_its_folder_the_file_is_in_tmp)
 {
     spool_init(&s, 10, STR("/nowhere/at/all"));
-    cr_assert(!spool_add(&s, STR("more than ten octets")));
-    cr_assert_eq(errno, ENOENT);
+    add_in_pieces(SIZE, 1000);
+    cr_assert_eq(s.directory_errno, ENOENT);
+    holds(SIZE);
 }
