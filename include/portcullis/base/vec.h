@@ -20,7 +20,8 @@
     ((v)->items = vec_grow((a), (v)->items, &(v)->count, &(v)->capacity, sizeof *(v)->items), \
      &(v)->items[(v)->count - 1])
 
-#define VEC_FOR(type, it, v) for (type *it = (v)->items; it < (v)->items + (v)->count; it++)
+#define VEC_FOR(type, it, v) \
+    for (type *it = (v)->items; it != NULL && it < (v)->items + (v)->count; it++)
 
 void *vec_grow(struct arena *a, void *items, size_t *count, size_t *capacity, size_t item_size);
 

@@ -39,8 +39,8 @@ void headers_remove(struct headers *h, enum header_name id);
 void headers_remove_name(struct headers *h, struct str name);
 void header_remove(struct header *it);
 
-#define HEADERS_FOR(it, h)                                                   \
-    for (struct header *it = (h)->items; it < (h)->items + (h)->count; it++) \
+#define HEADERS_FOR(it, h)                                                                 \
+    for (struct header *it = (h)->items; it != NULL && it < (h)->items + (h)->count; it++) \
         if (it->id != HEADER_REMOVED)
 
 /* Does a comma-separated list of tokens (Connection, TE, Transfer-Encoding…) hold token? Case
