@@ -672,6 +672,8 @@ static bool build(struct builder *b, enum builder_kind kind)
     if (!get_sockets(b))
         return false;
     step(b, BUILD_SOCKETS);
+    if (b->app->provide != NULL)
+        b->app->provide(b->conf, b->privilege.uid, b->privilege.gid);
     switch_logs(b, kind);
     if (!start_workers(b))
         return false;

@@ -45,7 +45,7 @@ static bool find_group(struct privilege *p, const char *group)
 
 bool privilege_find(struct privilege *p, const struct daemon_settings *s)
 {
-    *p = (struct privilege){.drop = geteuid() == 0};
+    *p = (struct privilege){.drop = geteuid() == 0, .uid = geteuid(), .gid = getegid()};
     if (!p->drop) {
         if (s->user != NULL)
             log_write(&log_process, LOG_WARN,

@@ -124,6 +124,7 @@ static void unload(void *conf)
 {
     struct loaded *l = conf;
 
+    proxy_close_folders();
     for (struct log_file *f = l->snapshot->log_files; f != NULL; f = f->next)
         if (f->fd > STDERR_FILENO)
             (void)close(f->fd);
@@ -185,6 +186,13 @@ bool proxy_app_try(const struct snapshot *s)
 
 /* ------------------------------------------------------------------ running */
 
+static void provide(void *conf, uid_t uid, gid_t gid)
+{
+    const struct loaded *l = conf;
+
+    proxy_make_folders(l->snapshot, uid, gid);
+}
+
 static bool prepare(void *conf)
 {
     (void)conf;
@@ -229,6 +237,7 @@ static void stop(void *running)
 const struct app proxy_app = {
     .load = load,
     .unload = unload,
+    .provide = provide,
     .prepare = prepare,
     .start = start,
     .drain = drain,

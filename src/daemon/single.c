@@ -1,6 +1,7 @@
 #include "single.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "channel.h"
 #include "listen_set.h"
@@ -63,6 +64,8 @@ static int run(struct single *s)
     const struct privilege as_started = {.drop = false};
     struct worker_start start = {s->app, s->conf, &s->settings, &as_started, s->sockets, s->socket_count, -1};
 
+    if (s->app->provide != NULL)
+        s->app->provide(s->conf, geteuid(), getegid());
     log_set_process(s->settings.error_log);
     if (!pid_file_write(s->settings.pid_path))
         return 1;

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "portcullis/base/addr.h"
 #include "portcullis/base/log.h"
@@ -60,6 +61,8 @@ struct app {
     /* In the builder. NULL: failed, and the log says why. context is daemon_run's. */
     void *(*load)(void *context, struct daemon_settings *s);
     void (*unload)(void *conf);
+    /* In the builder, before it forks: makes what workers of that user will write to. May be NULL. */
+    void (*provide)(void *conf, uid_t uid, gid_t gid);
     /* In a worker, before others are told that it is ready; privileges are dropped. False: the log says why. */
     bool (*prepare)(void *conf);
     /* In a worker, when all are ready. Begins to accept. */
