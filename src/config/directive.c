@@ -11,7 +11,8 @@ enum { TABLES = sizeof tables / sizeof *tables };
 struct found {
     const struct directive *row;
     enum field_owner owner;
-    size_t bit; /* of block.given */
+    size_t bit;     /* of block.given */
+    unsigned where; /* where any row of the name may stand */
 };
 
 /* Rows that fill one field together (allow and deny) are given together. */
@@ -35,7 +36,8 @@ static bool find(struct str name, unsigned where, struct found *f)
             const struct directive *row = &tables[t]->rows[i];
             if (!str_eq_z(name, row->name))
                 continue;
-            *f = (struct found){row, tables[t]->owner, given_bit(tables[t], i, first_bit)};
+            *f = (struct found){row, tables[t]->owner, given_bit(tables[t], i, first_bit),
+                                f->where | row->where};
             if (row->where & where)
                 return true;
         }
@@ -239,10 +241,9 @@ static void apply(struct loader *l, const struct conf_node *node)
     struct found f;
     if (!find(node->name, l->block->where, &f)) {
         if (f.row)
-            loader_error(
-                l, node,
-                loader_text(l, "it belongs in: %s", contexts_text(l->arena, f.row->where).ptr),
-                "\"%.*s\" directive is not allowed here", STR_ARG(node->name));
+            loader_error(l, node,
+                         loader_text(l, "it belongs in: %s", contexts_text(l->arena, f.where).ptr),
+                         "\"%.*s\" directive is not allowed here", STR_ARG(node->name));
         else if (!foreign_report(l, node))
             unknown_directive(l, node);
         return;
@@ -306,7 +307,7 @@ static void for_each_row(struct loader *l, struct block *b,
     for (size_t t = 0; t < TABLES; t++)
         for (size_t i = 0; i < tables[t]->count; i++) {
             const struct directive *row = &tables[t]->rows[i];
-            struct found f = {row, tables[t]->owner, 0};
+            struct found f = {row, tables[t]->owner, 0, 0};
             if (b->fields[f.owner] && !(row->flags & IS_BLOCK) && wants(b, row))
                 reset(l, b, &f);
         }
@@ -341,8 +342,9 @@ void directives_reset_own(struct loader *l, struct block *b)
 void config_each_directive(void (*each)(void *owner, const struct directive_info *d), void *owner)
 {
     struct arena a;
-    struct directive_info d;
+    struct directive_info d = {"include", "any", NULL, false}; /* the tree's own */
     arena_init(&a, 1024);
+    each(owner, &d);
     for (size_t t = 0; t < TABLES; t++)
         for (size_t i = 0; i < tables[t]->count; i++) {
             const struct directive *row = &tables[t]->rows[i];

@@ -126,7 +126,7 @@ static bool set_body_temp_path(struct loader *l, const struct conf_node *node, v
     /* Levels of folders are nginx's way of keeping folders small; files here have no names. */
     for (size_t i = 1; i < node->count; i++) {
         uint64_t level;
-        if (!str_to_u64(node->args[i], &level) || level < 1 || level > 3)
+        if (!str_to_u64(node->args[i], &level) || level < 1)
             return invalid_value(l, node, node->args[i], "a level is 1, 2 or 3");
     }
     return set_prefix_path(l, node, field);
@@ -152,9 +152,7 @@ static bool add_name_server(struct loader *l, const struct conf_node *node, stru
     size_t count = resolve_now(l->arena, text, 53, &addrs, &problem);
     if (count == 0)
         return loader_error(l, node, "it takes addresses of name servers",
-                            "%s in \"%.*s\" of the "
-                            "\"resolver\" directive",
-                            problem, STR_ARG(text));
+                            "%s in resolver \"%.*s\"", problem, STR_ARG(text));
     for (size_t i = 0; i < count; i++)
         *VEC_PUSH(l->arena, &r->servers) = addrs[i];
     return true;

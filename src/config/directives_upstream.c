@@ -172,7 +172,7 @@ bool set_upstream(struct loader *l, const struct conf_node *node, void *field)
 /* ---- made by proxy_pass ---- */
 
 struct upstream_conf *upstream_add(struct loader *l, const struct conf_node *node,
-                                   struct str host_port)
+                                   struct str host_port, struct str shown)
 {
     struct str key = lower_case(l->arena, host_port);
     struct upstream_conf *u = strmap_find(&l->upstreams, key);
@@ -182,7 +182,7 @@ struct upstream_conf *upstream_add(struct loader *l, const struct conf_node *nod
         return u;
     size_t count = resolve_now(l->arena, host_port, 80, &addrs, &problem);
     if (count == 0) {
-        loader_error(l, node, NULL, "%s in upstream \"%.*s\"", problem, STR_ARG(host_port));
+        loader_error(l, node, NULL, "%s in upstream \"%.*s\"", problem, STR_ARG(shown));
         return NULL;
     }
     u = upstream_new(l, node, host_port);

@@ -55,9 +55,6 @@ static const struct {
 static bool read_ipv6only(struct loader *l, const struct conf_node *node,
                           struct listen_conf *listen, struct str arg, struct str value)
 {
-    if (addr_family(&listen->addr) != AF_INET6)
-        return loader_error(l, node, NULL, "ipv6only is not supported on addr \"%.*s\"",
-                            STR_ARG(listen->text));
     listen->ipv6only = str_eq_z(value, "on");
     if (!listen->ipv6only && !str_eq_z(value, "off"))
         return invalid_parameter(l, node, arg, "it must be ipv6only=on or ipv6only=off");
@@ -83,9 +80,7 @@ static bool read_backlog(struct loader *l, const struct conf_node *node, struct 
                          struct str arg, struct str value)
 {
     uint64_t backlog;
-    if (str_eq_z(value, "-1")) /* nginx: the system's own limit */
-        backlog = 0;
-    else if (!str_to_u64(value, &backlog) || backlog == 0 || backlog > INT32_MAX)
+    if (!str_to_u64(value, &backlog) || backlog == 0 || backlog > INT32_MAX)
         return loader_error(l, node, NULL, "invalid backlog \"%.*s\"", STR_ARG(arg));
     listen->backlog = (int)backlog;
     return listen->has_options = true;

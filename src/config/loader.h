@@ -253,11 +253,13 @@ struct location_conf *location_new(struct loader *l, const struct conf_node *nod
                                    enum location_kind kind);
 bool set_upstream(struct loader *l, const struct conf_node *node, void *field);
 bool set_proxy_pass(struct loader *l, const struct conf_node *node, void *field);
-struct upstream_conf *upstream_add(struct loader *l, const struct conf_node *node, struct str name);
+/* The upstream of a host:port that no block names. shown is how the file says it. */
+struct upstream_conf *upstream_add(struct loader *l, const struct conf_node *node,
+                                   struct str host_port, struct str shown);
 bool set_events(struct loader *l, const struct conf_node *node, void *field);
 bool set_http(struct loader *l, const struct conf_node *node, void *field);
 void http_load(struct loader *l, const struct conf_node *nodes, size_t count);
 /* TLS contexts of all servers that need one. */
-void tls_build(struct loader *l);
+void tls_build(struct loader *l, const struct server_conf *outer);
 
 #endif

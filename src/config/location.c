@@ -152,6 +152,18 @@ static bool add_to_map(struct loader *l, const struct conf_node *node, struct st
     return strmap_add(map, loc->name, loc) || duplicate(l, node, strmap_find(map, loc->name));
 }
 
+/* nginx takes the first and says nothing. */
+static bool add_named(struct loader *l, const struct conf_node *node, struct location_set *set,
+                      struct location_conf *loc)
+{
+    if (set->named.arena == NULL)
+        strmap_init(&set->named, l->arena, false);
+    if (!strmap_add(&set->named, loc->name, loc))
+        loader_warn(l, node, "the first is used", "duplicate location \"%.*s\"",
+                    STR_ARG(loc->name));
+    return true;
+}
+
 static bool add_to_set(struct loader *l, const struct conf_node *node, struct location_set *set,
                        struct location_conf *loc)
 {
@@ -160,7 +172,7 @@ static bool add_to_set(struct loader *l, const struct conf_node *node, struct lo
     case LOCATION_EXACT:
         return add_to_map(l, node, &set->exact, loc);
     case LOCATION_NAMED:
-        return add_to_map(l, node, &set->named, loc);
+        return add_named(l, node, set, loc);
     case LOCATION_REGEX:
         *VEC_PUSH(l->arena, &set->regexes) = loc;
         return true;

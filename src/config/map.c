@@ -11,7 +11,7 @@ struct map_load {
 static bool set_default(struct map_load *m, const struct conf_node *node, struct template *value)
 {
     if (m->has_default)
-        return loader_error(m->l, node, NULL, "duplicate \"default\" map parameter");
+        return loader_error(m->l, node, NULL, "duplicate default map parameter");
     m->has_default = true;
     m->map->fallback = *value;
     return true;
@@ -50,9 +50,24 @@ static bool add_wildcard(struct map_load *m, const struct conf_node *node, struc
            add_to(m, node, &map->wildcard_head, str_from(key, 1), value);
 }
 
+static struct str without_star(struct str key)
+{
+    if (str_starts(key, STR("*.")))
+        return str_from(key, 2);
+    if (str_starts(key, STR(".")))
+        return str_from(key, 1);
+    return str_ends(key, STR(".*")) ? str_upto(key, key.len - 2) : key;
+}
+
+static bool is_bad_name(struct str key)
+{
+    return str_find(key, '*') != SIZE_MAX || str_starts(key, STR(".")) || str_ends(key, STR(".*"));
+}
+
 static bool is_wildcard(struct str key)
 {
-    return str_starts(key, STR("*.")) || str_starts(key, STR(".")) || str_ends(key, STR(".*"));
+    struct str rest = without_star(key);
+    return rest.len > 0 && rest.len < key.len && !is_bad_name(rest);
 }
 
 static bool add_key(struct map_load *m, const struct conf_node *node, struct str key,
@@ -65,9 +80,9 @@ static bool add_key(struct map_load *m, const struct conf_node *node, struct str
     key = lower_case(m->l->arena, key);
     if (!m->map->hostnames)
         return add_to(m, node, &m->map->exact, key, value);
-    if (is_wildcard(key) && key.len > 2)
+    if (is_wildcard(key))
         return add_wildcard(m, node, key, value);
-    if (str_find(key, '*') != SIZE_MAX || is_wildcard(key))
+    if (is_bad_name(key))
         return loader_error(m->l, node, "it must be a name, *.name, .name or name.*",
                             "invalid hostname or wildcard \"%.*s\"", STR_ARG(node->name));
     return add_to(m, node, &m->map->exact, key, value);

@@ -59,7 +59,7 @@ static const struct upstream_conf *find_upstream(struct loader *l, const struct 
     if (is_unix) {
         p->host = STR("localhost");
         p->port = STR("");
-        return upstream_add(l, node, host_port);
+        return upstream_add(l, node, host_port, host_port);
     }
     if (u && !u->is_implicit && port.len) {
         loader_error(l, node, "name the upstream alone", "upstream \"%.*s\" may not have port %.*s",
@@ -71,8 +71,8 @@ static const struct upstream_conf *find_upstream(struct loader *l, const struct 
     p->port = port.len ? port : STR("80");
     if (u && !u->is_implicit)
         return u;
-    return upstream_add(l, node,
-                        arena_printf(l->arena, "%.*s:%.*s", STR_ARG(host), STR_ARG(p->port)));
+    return upstream_add(
+        l, node, arena_printf(l->arena, "%.*s:%.*s", STR_ARG(host), STR_ARG(p->port)), host_port);
 }
 
 static bool set_fixed(struct loader *l, const struct conf_node *node, struct proxy_conf *p,

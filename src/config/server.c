@@ -108,7 +108,7 @@ static void mark_identity(struct loader *l, struct location_conf *loc)
         mark_identity(l, loc->limit_except->conf);
 }
 
-static void finish(struct loader *l)
+static void finish(struct loader *l, const struct server_conf *outer)
 {
     struct http_conf *http = &l->snapshot->http;
     variables_finish(l);
@@ -117,9 +117,10 @@ static void finish(struct loader *l)
         struct server_conf *s = http->servers.items[i];
         mark_identity(l, s->root);
         mark_set(l, &s->locations);
-        warn_of_forwarded_for(l, s);
+        if (l->report.errors == 0)
+            warn_of_forwarded_for(l, s);
     }
-    tls_build(l);
+    tls_build(l, outer);
 }
 
 void http_load(struct loader *l, const struct conf_node *nodes, size_t count)
@@ -135,5 +136,5 @@ void http_load(struct loader *l, const struct conf_node *nodes, size_t count)
     directives_set_initial(l, &b);
     add_default_access_log(l, loc);
     block_load(l, &b, nodes, count);
-    finish(l);
+    finish(l, s);
 }

@@ -44,18 +44,24 @@ static void borrow_certificate(struct server_conf *s, const struct bind_conf *b)
     s->tls_pos = d->tls_pos;
 }
 
+static bool has_keys(struct loader *l, const struct server_conf *s)
+{
+    const struct tls_settings *t = &s->tls;
+    if (t->certificate_keys.count < t->certificates.count) {
+        report_error(&l->report, &s->tls_pos, "write one for each ssl_certificate",
+                     "no \"ssl_certificate_key\" is defined for certificate \"%.*s\"",
+                     STR_ARG(t->certificates.items[t->certificate_keys.count]));
+        return false;
+    }
+    return true;
+}
+
 static bool is_complete(struct loader *l, const struct server_conf *s)
 {
     const struct tls_settings *t = &s->tls;
     if (t->certificates.count == 0 && !t->reject_handshake) {
         report_error(&l->report, &s->pos, "name the server's certificate and its key",
                      "no \"ssl_certificate\" is defined for the \"listen ... ssl\" directive");
-        return false;
-    }
-    if (t->certificate_keys.count < t->certificates.count) {
-        report_error(&l->report, &s->tls_pos, "write one for each ssl_certificate",
-                     "no \"ssl_certificate_key\" is defined for certificate \"%.*s\"",
-                     STR_ARG(t->certificates.items[t->certificate_keys.count]));
         return false;
     }
     if (asks_clients(t) && t->client_certificate.len == 0 && t->trusted_certificate.len == 0) {
@@ -88,21 +94,20 @@ static void build(struct loader *l, struct server_conf *s)
                                      (struct tls_report){.problem = tell, .owner = &t});
 }
 
-void tls_build(struct loader *l)
+void tls_build(struct loader *l, const struct server_conf *outer)
 {
     struct http_conf *http = &l->snapshot->http;
-    const struct server_conf *outer = loader_server(l);
     for (size_t i = 0; i < http->servers.count; i++) {
         struct server_conf *s = http->servers.items[i];
         const struct bind_conf *b = ssl_bind(http, s);
-        if (!b) {
+        if (!b)
             warn_of_plain(l, s, outer);
+        else
+            borrow_certificate(s, b);
+        if (!has_keys(l, s) || !b || !is_complete(l, s))
             continue;
-        }
         if (!l->snapshot->tls_pool)
             l->snapshot->tls_pool = tls_pool_new();
-        borrow_certificate(s, b);
-        if (is_complete(l, s))
-            build(l, s);
+        build(l, s);
     }
 }

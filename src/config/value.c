@@ -42,7 +42,7 @@ static const struct time_unit {
     {"y", 365 * 86400000LL}, {"M", 30 * 86400000LL}, {"w", 7 * 86400000LL}, {"d", 86400000LL},
     {"h", 3600000},          {"m", 60000},           {"s", 1000},           {"ms", 1},
 };
-enum { UNITS = sizeof units / sizeof *units, UNIT_S = UNITS - 2, UNIT_MS = UNITS - 1 };
+enum { UNITS = sizeof units / sizeof *units, UNIT_W = 2, UNIT_S = UNITS - 2, UNIT_MS = UNITS - 1 };
 
 static size_t unit_find(struct str name)
 {
@@ -68,15 +68,19 @@ static bool cut_part(struct str *s, uint64_t *number, size_t *unit)
     return good;
 }
 
-static bool to_ms(struct str s, size_t last_unit, int64_t *ms)
+static bool to_ms(struct str s, size_t first_unit, size_t last_unit, int64_t *ms)
 {
     int64_t total = 0;
-    size_t next = 0;
+    size_t next = first_unit;
     do {
         uint64_t number;
         size_t unit;
         int64_t part;
-        if (!cut_part(&s, &number, &unit) || unit < next || unit > last_unit)
+        /* A number without a unit is the end, and seconds. */
+        bool is_plain = s.len && ascii_is_digit(s.ptr[s.len - 1]);
+        if (!cut_part(&s, &number, &unit) || unit > last_unit)
+            return false;
+        if (unit < next && !(is_plain && s.len == 0))
             return false;
         if (number > INT64_MAX || __builtin_mul_overflow((int64_t)number, units[unit].ms, &part) ||
             __builtin_add_overflow(total, part, &total))
@@ -89,12 +93,12 @@ static bool to_ms(struct str s, size_t last_unit, int64_t *ms)
 
 bool value_to_msec(struct str s, int64_t *ms)
 {
-    return to_ms(s, UNIT_MS, ms);
+    return to_ms(s, UNIT_W, UNIT_MS, ms);
 }
 
 bool value_to_seconds_ms(struct str s, int64_t *ms)
 {
-    return to_ms(s, UNIT_S, ms);
+    return to_ms(s, 0, UNIT_S, ms);
 }
 
 bool value_of_parameter(struct str arg, const char *name, struct str *value)
