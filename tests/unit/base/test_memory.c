@@ -29,7 +29,17 @@ Test(memory, no_octets_are_a_place_all_the_same)
     mem_free(ptr);
 }
 
-#ifndef __SANITIZE_ADDRESS__ /* which ends the process by itself */
+/* AddressSanitizer ends the process by itself. */
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define HAS_SANITIZER
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define HAS_SANITIZER
+#endif
+
+#ifndef HAS_SANITIZER
 Test(memory, none_left_ends_the_process, .signal = SIGABRT)
 {
     const struct rlimit no_core = {0, 0};

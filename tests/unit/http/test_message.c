@@ -5,7 +5,7 @@
 Test(message, methods_have_a_name_and_are_found_by_it)
 {
     for (int m = METHOD_GET; m <= METHOD_UNLOCK; m++)
-        cr_expect_eq(http_method_find(http_method_text((enum http_method)m)), m);
+        cr_expect_eq((int)http_method_find(http_method_text((enum http_method)m)), m);
     cr_assert_eq(http_method_find(STR("get")), METHOD_OTHER);
     cr_assert_eq(http_method_find(STR("")), METHOD_OTHER);
 }
