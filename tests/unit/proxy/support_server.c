@@ -2,7 +2,7 @@
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
-#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +19,7 @@
 static struct {
     pid_t pid;
     int fd;
+    int stop[2]; /* a pipe; its closing ends the server */
     unsigned port;
     char dir[64], conf[96];
 } server;
@@ -35,7 +36,7 @@ static void open_socket(void)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof at;
-    server.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    server.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     cr_assert(bind(server.fd, (struct sockaddr *)&at, sizeof at) == 0);
     cr_assert(listen(server.fd, 64) == 0);
     getsockname(server.fd, (struct sockaddr *)&at, &len);
@@ -77,7 +78,8 @@ static void write_conf(const char *http)
 static void on_problem(void *owner, enum log_level level, struct str message)
 {
     (void)owner;
-    fprintf(stderr, "[%s] %.*s\n", log_level_name(level), STR_ARG(message));
+    if (level < LOG_WARN)
+        fprintf(stderr, "[%s] %.*s\n", log_level_name(level), STR_ARG(message));
 }
 
 static void open_logs(struct snapshot *s)
@@ -89,22 +91,68 @@ static void open_logs(struct snapshot *s)
     }
 }
 
-static void serve(void)
+struct served {
+    struct loop *loop;
+    struct proxy *proxy;
+};
+
+static void on_done(void *owner)
 {
-    struct config_options o = {
-        .path = str_of(server.conf), .prefix = STR("/tmp/"), .problem = on_problem};
-    struct snapshot *s = config_load(&o);
-    if (!s || s->http.binds.count == 0)
-        _exit(1);
-    open_logs(s);
-    log_set_process(s->process.error_log);
+    loop_stop(owner);
+}
+
+static void on_stop(void *owner)
+{
+    struct served *s = owner;
+    proxy_drain(s->proxy, PROXY_DRAIN_QUIT, on_done, s->loop);
+}
+
+/* Everything is given back at the end: leaks of requests and connections are found. */
+static int serve(const char *conf, int listening, int stop)
+{
+    struct config_options o = {.path = str_of(conf), .prefix = STR("/tmp/"), .problem = on_problem};
+    struct snapshot *snapshot = config_load(&o);
+    if (!snapshot || snapshot->http.binds.count == 0)
+        return 1;
+    open_logs(snapshot);
+    log_set_process(snapshot->process.error_log);
     clock_update();
     tls_process_start();
-    struct loop *l = loop_new();
-    struct proxy_socket socket = {server.fd, s->http.binds.items[0]};
-    proxy_start(l, s, &socket, 1);
-    loop_run(l);
-    _exit(0);
+    struct served s = {.loop = loop_new()};
+    struct proxy_socket socket = {listening, snapshot->http.binds.items[0]};
+    struct watch *watch = watch_new(s.loop, stop, on_stop, &s);
+    s.proxy = proxy_start(s.loop, snapshot, &socket, 1);
+    loop_run(s.loop);
+    watch_free(watch);
+    proxy_free(s.proxy);
+    loop_free(s.loop);
+    snapshot_free(snapshot);
+    return 0;
+}
+
+#define SERVE "PC_TEST_SERVE"
+
+/* The server is this program once more, without Criterion: nothing of the test's process is in it.
+ */
+__attribute__((constructor)) static void serve_when_told(void)
+{
+    const char *what = getenv(SERVE);
+    char conf[96];
+    int listening, stop;
+    if (what && sscanf(what, "%d %d %95s", &listening, &stop, conf) == 3)
+        exit(serve(conf, listening, stop));
+}
+
+static void become_server(void)
+{
+    char what[128];
+    snprintf(what, sizeof what, "%d %d %s", server.fd, server.stop[0], server.conf);
+    setenv(SERVE, what, 1);
+    if (server_is_oracle())
+        execlp("nginx", "nginx", "-p", server.dir, "-c", server.conf, "-e", "stderr", NULL);
+    else
+        execl("/proc/self/exe", "test_proxy_server", NULL);
+    _exit(127);
 }
 
 int server_connect(void)
@@ -138,21 +186,24 @@ void server_start(const char *http)
     write_conf(http);
     if (server_is_oracle())
         close(server.fd); /* it opens its own */
+    cr_assert(pipe(server.stop) == 0);
+    fcntl(server.stop[1], F_SETFD, FD_CLOEXEC);
     server.pid = fork();
-    if (server.pid == 0 && !server_is_oracle())
-        serve();
-    if (server.pid == 0) {
-        execlp("nginx", "nginx", "-p", server.dir, "-c", server.conf, "-e", "stderr", NULL);
-        _exit(127);
-    }
+    if (server.pid == 0)
+        become_server();
     wait_for_server();
 }
 
 void server_stop(void)
 {
     char command[128];
-    kill(server.pid, SIGTERM);
-    waitpid(server.pid, NULL, 0);
+    int status;
+    if (server_is_oracle())
+        kill(server.pid, SIGTERM);
+    close(server.stop[0]);
+    close(server.stop[1]);
+    cr_assert(waitpid(server.pid, &status, 0) == server.pid);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the server ended with %x", status);
     if (!server_is_oracle())
         close(server.fd);
     snprintf(command, sizeof command, "rm -rf '%s'", server.dir);

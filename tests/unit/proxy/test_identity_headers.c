@@ -120,7 +120,9 @@ Test(identity_headers, leaves_others_alone)
 /* Puma's CVE-2024-45614 and its kind: what an application reads as the same name. */
 static void twin(char *to, size_t size, const char *name, int how)
 {
-    static const char *const shapes[] = {"%s", " %s", "%s ", "%s\t", "\t%s "};
+    static const struct {
+        const char *before, *after;
+    } shapes[] = {{"", ""}, {" ", ""}, {"", " "}, {"", "\t"}, {"\t", " "}};
     size_t i = 0;
     char folded[128];
     for (; name[i]; i++) {
@@ -134,7 +136,7 @@ static void twin(char *to, size_t size, const char *name, int how)
         folded[i] = (char)(how & 4 ? toupper(c) : how & 8 ? tolower(c) : c);
     }
     folded[i] = 0;
-    snprintf(to, size, shapes[how / 16 % 5], folded);
+    snprintf(to, size, "%s%s%s", shapes[how / 16 % 5].before, folded, shapes[how / 16 % 5].after);
 }
 
 Test(identity_headers, knows_every_twin)
