@@ -1,0 +1,79 @@
+#include "support.h"
+
+Test(location, kinds)
+{
+    struct loaded c = config_of_server(
+        "location / {} location = /e {} location ^~ /f {} location ~ \\.php$ {} location ~* "
+        "\\.GIF$ "
+        "{} location @n {} location =/joined {} location ~joined {}");
+    cr_assert(c.s != NULL, "%s", config_problems(&c));
+    cr_expect_eq(config_location(&c, 0, "/")->kind, LOCATION_PREFIX);
+    cr_expect_eq(config_location(&c, 0, "=/e")->kind, LOCATION_EXACT);
+    cr_expect_eq(config_location(&c, 0, "/f")->kind, LOCATION_PREFIX_FINAL);
+    cr_expect_eq(config_location(&c, 0, "@n")->kind, LOCATION_NAMED);
+    cr_expect_eq(config_location(&c, 0, "=/joined")->kind, LOCATION_EXACT);
+    cr_expect_eq(config_location(&c, 0, "~joined")->kind, LOCATION_REGEX);
+    const struct location_conf *php = config_location(&c, 0, "~\\.php$");
+    cr_expect(regex_match(php->regex.regex, STR("/x.php"), NULL, NULL));
+    cr_expect(!regex_match(php->regex.regex, STR("/x.PHP"), NULL, NULL));
+    cr_expect(
+        regex_match(config_location(&c, 0, "~\\.GIF$")->regex.regex, STR("/x.gif"), NULL, NULL));
+    config_end(&c);
+}
+
+Test(location, prefixes_stand_longest_first_and_regexes_in_order)
+{
+    struct loaded c = config_of_server("location / {} location /a/b {} location /a {} location "
+                                       "/a/b/c {} location ~ b {} location ~ a {}");
+    cr_assert(c.s != NULL, "%s", config_problems(&c));
+    const struct location_set *set = &config_server(&c, 0)->locations;
+    static const char *const order[] = {"/a/b/c", "/a/b", "/a", "/"};
+    for (size_t i = 0; i < 4; i++)
+        EXPECT_STR(set->prefixes.items[i]->name, order[i]);
+    EXPECT_STR(set->regexes.items[0]->name, "b");
+    EXPECT_STR(set->regexes.items[1]->name, "a");
+    config_end(&c);
+}
+
+Test(location, problems)
+{
+    static const struct problem_row rows[] = {
+        {"location /a {}\nlocation /a {}", "duplicate location \"/a\" in test.conf:2; the first is "
+                                           "in test.conf:1"},
+        {"location /a {} location ^~ /a {}", "duplicate location \"/a\""},
+        {"location = /a {} location = /a {}", "duplicate location \"/a\""},
+        {"location = /a {} location /a {}", NULL},
+        {"location ~ a {} location ~ a {}", NULL},
+        {"location @n {} location @n {}", "[warn] duplicate location \"@n\""},
+        {"location /a { location /b {} }", "location \"/b\" is outside location \"/a\""},
+        {"location /a { location /ab {} location ~ b {} location = /ac {} }", NULL},
+        {"location = /a { location /ab {} }",
+         "location \"/ab\" cannot be inside the exact location \"/a\""},
+        {"location @n { location /ab {} }",
+         "location \"/ab\" cannot be inside the named location \"@n\""},
+        {"location /a { location @n {} }", "named location \"@n\" can be on the server level only"},
+        {"location ~ a { location ~ b {} }", NULL},
+        {"location == /a {}",
+         "invalid location modifier \"==\" in test.conf:1; it must be =, ^~, ~ "
+         "or ~*"},
+        {"location ~ ( {}", "missing closing parenthesis"},
+        {"location / { limit_except FOO {} }", "invalid method \"FOO\""},
+        {"location / { limit_except TRACE {} }", "invalid method \"TRACE\""},
+        {"location / { limit_except GET { return 403; } }",
+         "\"return\" directive is not allowed here"},
+        {"location / { limit_except GET {} limit_except POST {} }",
+         "\"limit_except\" directive is duplicate"},
+        /* What is wrong inside a location out of place is told too. */
+        {"location /a { location /b { foo; } }", "unknown directive \"foo\""},
+    };
+    EXPECT_PROBLEMS(rows, config_of_server);
+}
+
+Test(location, limit_except_lets_head_where_get_may)
+{
+    struct loaded c = config_of_server("location / { limit_except get POST { deny all; } }");
+    cr_assert(c.s != NULL, "%s", config_problems(&c));
+    uint32_t methods = config_location(&c, 0, "/")->limit_except->methods;
+    cr_expect_eq(methods, 1U << METHOD_GET | 1U << METHOD_HEAD | 1U << METHOD_POST);
+    config_end(&c);
+}
