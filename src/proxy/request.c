@@ -146,7 +146,7 @@ static void count_length(struct request *req)
 {
     const struct h1_parser *p = &req->client->h1.parser;
 
-    req->received_bytes = p->head_bytes + p->body_bytes;
+    req->received_bytes = p->head_bytes + p->body_bytes + p->framing_bytes;
 }
 
 static enum step_result step_end(struct request *req)
