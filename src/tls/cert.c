@@ -8,7 +8,8 @@
 #include "der.h"
 #include "name.h"
 
-/* ---- signatures ------------------------------------------------------------------------------- */
+/* ---- signatures -------------------------------------------------------------------------------
+ */
 
 /* MD5 and SHA-1 are missing on purpose (RFC 8446, 4.4.2.4), SHA-224 because nobody uses it. */
 static const struct {
@@ -133,7 +134,8 @@ bool signature_is_good(const struct signature_algorithm *a, const mbedtls_pk_con
            signature_of_digest_is_good(a, key, digest, signature);
 }
 
-/* ---- extensions ------------------------------------------------------------------------------- */
+/* ---- extensions -------------------------------------------------------------------------------
+ */
 
 bool extension_next(struct str *rest, struct extension *e)
 {
@@ -345,7 +347,8 @@ static bool read_extensions(struct cert *c, struct str rest, const char **proble
     return rest.len == 0;
 }
 
-/* ---- the certificate -------------------------------------------------------------------------- */
+/* ---- the certificate --------------------------------------------------------------------------
+ */
 
 static void read_key(struct cert *c)
 {
@@ -479,8 +482,7 @@ static bool key_ids_match(const struct cert *c, const struct cert *issuer)
     if (c->issuer_key_id.ptr != NULL && issuer->key_id.ptr != NULL &&
         !str_eq(c->issuer_key_id, issuer->key_id))
         return false;
-    if (c->issuer_serial.ptr != NULL &&
-        !str_eq(der_integer_trim(c->issuer_serial), issuer->serial))
+    if (c->issuer_serial.ptr != NULL && !str_eq(der_integer_trim(c->issuer_serial), issuer->serial))
         return false;
     return c->issuer_names.ptr == NULL || issuer_names_match(c->issuer_names, issuer->issuer);
 }

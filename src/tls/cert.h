@@ -32,15 +32,15 @@ struct cert {
     bool is_ca;
     int path_length; /* -1: no limit */
     bool has_key_usage, has_purposes, has_netscape_type;
-    unsigned key_usage;                /* bits of RFC 5280, 4.2.1.3 */
-    bool purpose_any, purpose_client;  /* extended key usages */
-    bool netscape_client;              /* netscape-cert-type says SSL client */
-    struct str key_id;                 /* ptr NULL: none */
-    struct str issuer_key_id;          /* from authorityKeyIdentifier */
+    unsigned key_usage;               /* bits of RFC 5280, 4.2.1.3 */
+    bool purpose_any, purpose_client; /* extended key usages */
+    bool netscape_client;             /* netscape-cert-type says SSL client */
+    struct str key_id;                /* ptr NULL: none */
+    struct str issuer_key_id;         /* from authorityKeyIdentifier */
     struct str issuer_names, issuer_serial;
-    struct str alt_names;              /* GeneralNames' content */
-    struct str name_constraints;       /* NameConstraints' content */
-    struct str crl_points;             /* CRLDistributionPoints' content */
+    struct str alt_names;        /* GeneralNames' content */
+    struct str name_constraints; /* NameConstraints' content */
+    struct str crl_points;       /* CRLDistributionPoints' content */
     bool has_unknown_critical;
     char unknown_critical[64]; /* its OID as text */
 
@@ -48,8 +48,8 @@ struct cert {
     enum refusal key_problem; /* REFUSAL_NONE: key can be used */
 };
 
-/* False: not a certificate, or one that breaks RFC 5280's syntax; *problem says how. What was read so far
- * stays. cert_deinit is needed in any case. */
+/* False: not a certificate, or one that breaks RFC 5280's syntax; *problem says how. What was read
+ * so far stays. cert_deinit is needed in any case. */
 bool cert_read(struct cert *c, struct str der, const char **problem);
 void cert_deinit(struct cert *c);
 
@@ -72,7 +72,8 @@ bool signature_of_digest_is_good(const struct signature_algorithm *a, const mbed
 bool signature_digest(const struct signature_algorithm *a, struct str octets,
                       unsigned char out[static 64]);
 
-/* Extensions, one after the other, from the content of Extensions. False at the end or when malformed (rest is then not empty). */
+/* Extensions, one after the other, from the content of Extensions. False at the end or when
+ * malformed (rest is then not empty). */
 struct extension {
     struct str oid, value; /* value: the OCTET STRING's content */
     bool is_critical;

@@ -12,12 +12,12 @@
 enum { RECORD_HEADER = 5, RECORD_MAX = 16384, MESSAGE_HEADER = 4 };
 enum { TYPE_HANDSHAKE = 22, MESSAGE_CLIENT_HELLO = 1 };
 enum { /* RFC 8446, 6 */
-    ALERT_UNEXPECTED_MESSAGE = 10,
-    ALERT_RECORD_OVERFLOW = 22,
-    ALERT_ILLEGAL_PARAMETER = 47,
-    ALERT_DECODE_ERROR = 50,
-    ALERT_PROTOCOL_VERSION = 70,
-    ALERT_UNRECOGNIZED_NAME = 112,
+       ALERT_UNEXPECTED_MESSAGE = 10,
+       ALERT_RECORD_OVERFLOW = 22,
+       ALERT_ILLEGAL_PARAMETER = 47,
+       ALERT_DECODE_ERROR = 50,
+       ALERT_PROTOCOL_VERSION = 70,
+       ALERT_UNRECOGNIZED_NAME = 112,
 };
 
 struct verdict {
@@ -32,7 +32,8 @@ static bool bad(struct verdict *v, unsigned alert, const char *problem)
     return false;
 }
 
-/* ---- vectors (RFC 8446, 3.4) -------------------------------------------------------------------- */
+/* ---- vectors (RFC 8446, 3.4) --------------------------------------------------------------------
+ */
 
 static bool take_number(struct str *in, size_t octets, size_t *value)
 {
@@ -61,7 +62,8 @@ static bool is_pairs(struct str s)
     return s.len > 0 && s.len % 2 == 0;
 }
 
-/* ---- extensions --------------------------------------------------------------------------------- */
+/* ---- extensions ---------------------------------------------------------------------------------
+ */
 
 /* A host name as DNS has it; what else could stand there never names a server of ours. */
 static bool is_host_name(struct str s)
@@ -186,9 +188,11 @@ static bool read_body(struct client_hello *h, struct arena *a, struct str in, st
     return read_extensions(h, a, list, v);
 }
 
-/* ---- records ------------------------------------------------------------------------------------ */
+/* ---- records ------------------------------------------------------------------------------------
+ */
 
-/* Adds the records from h->scanned on to the count of gathered octets. True: the message is whole. */
+/* Adds the records from h->scanned on to the count of gathered octets. True: the message is whole.
+ */
 static bool scan_records(struct client_hello *h, struct str wire, struct verdict *v)
 {
     while (h->message_len == 0 || h->gathered < h->message_len) {

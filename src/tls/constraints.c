@@ -213,12 +213,11 @@ static enum refusal check_subject(struct check *k, const struct cert *c, bool cn
     if (!name_is_empty(c->subject))
         r = check_name(k, FORM_DIRECTORY, c->subject);
     struct name_walk w = name_walk_begin(c->subject);
-    while (r == REFUSAL_NONE && name_next(&w)) {
+    while (r == REFUSAL_NONE && name_next(&w))
         if (str_eq(w.oid, name_oid_email))
             r = check_name(k, FORM_EMAIL, w.value);
         else if (cn_is_host && str_eq(w.oid, name_oid_common_name) && looks_like_host(w.value))
             r = check_name(k, FORM_DNS, w.value);
-    }
     return r;
 }
 

@@ -12,11 +12,11 @@
 #include "random.h"
 #include "trust.h"
 
-/* ---- reports ---------------------------------------------------------------------------------- */
+/* ---- reports ----------------------------------------------------------------------------------
+ */
 
-__attribute__((format(printf, 3, 4))) static bool report(const struct tls_report *r,
-                                                          enum log_level level, const char *format,
-                                                          ...)
+__attribute__((format(printf, 3, 4))) static bool
+report(const struct tls_report *r, enum log_level level, const char *format, ...)
 {
     struct buf text = {0};
     va_list args;
@@ -29,7 +29,8 @@ __attribute__((format(printf, 3, 4))) static bool report(const struct tls_report
     return false;
 }
 
-/* ---- the pool --------------------------------------------------------------------------------- */
+/* ---- the pool ---------------------------------------------------------------------------------
+ */
 
 /* What the CA and CRL files of a server block hold. */
 struct trust_set {
@@ -72,7 +73,8 @@ void tls_pool_free(struct tls_pool *p)
     mem_free(p);
 }
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files ------------------------------------------------------------------------------------
+ */
 
 /* What a kind of file is called, what its blocks are labelled, and who takes one. */
 struct file_kind {
@@ -147,7 +149,8 @@ static bool load_file(const struct tls_report *r, const struct file_kind *kind, 
     return good;
 }
 
-/* ---- trust ------------------------------------------------------------------------------------ */
+/* ---- trust ------------------------------------------------------------------------------------
+ */
 
 static bool add_ca(void *owner, struct str der, const char **problem)
 {
@@ -212,9 +215,10 @@ static void look_over(const struct tls_report *r, struct trust_set *t)
                STR_ARG(path));
     if (t->names_size <= CA_NAMES_MAX)
         return;
-    report(r, LOG_WARN,
-           "the names of the CAs in \"%.*s\" take %zu octets, more than %d: none is sent to clients",
-           STR_ARG(path), t->names_size, CA_NAMES_MAX);
+    report(
+        r, LOG_WARN,
+        "the names of the CAs in \"%.*s\" take %zu octets, more than %d: none is sent to clients",
+        STR_ARG(path), t->names_size, CA_NAMES_MAX);
     t->names = NULL;
 }
 
@@ -251,7 +255,8 @@ static const struct trust_set *pool_trust(struct tls_pool *p, const struct tls_s
     return t;
 }
 
-/* ---- certificates and keys --------------------------------------------------------------------- */
+/* ---- certificates and keys ---------------------------------------------------------------------
+ */
 
 /* Extensions in our own certificates are for the clients to judge. */
 static int accept_extension(void *unused, mbedtls_x509_crt const *crt, mbedtls_x509_buf const *oid,
@@ -339,7 +344,8 @@ static bool load_pairs(struct tls_context *c, struct tls_pool *p, const struct t
     const struct tls_settings *s = &c->settings;
     bool good = true;
     if (s->certificate_keys.count < s->certificates.count)
-        return report(r, LOG_EMERG, "no \"ssl_certificate_key\" is defined for certificate \"%.*s\"",
+        return report(r, LOG_EMERG,
+                      "no \"ssl_certificate_key\" is defined for certificate \"%.*s\"",
                       STR_ARG(s->certificates.items[s->certificate_keys.count]));
     c->pairs = ARENA_ARRAY(&c->arena, struct key_pair *, s->certificates.count + 1);
     for (size_t i = 0; i < s->certificates.count; i++) {
@@ -355,7 +361,8 @@ static bool load_pairs(struct tls_context *c, struct tls_pool *p, const struct t
     return good;
 }
 
-/* ---- the context ------------------------------------------------------------------------------- */
+/* ---- the context -------------------------------------------------------------------------------
+ */
 
 static void copy_settings(struct tls_context *c, const struct tls_settings *s)
 {
@@ -369,9 +376,12 @@ static void copy_settings(struct tls_context *c, const struct tls_settings *s)
         *VEC_PUSH(a, &c->settings.certificates) = arena_str(a, s->certificates.items[i]);
     for (size_t i = 0; i < s->certificate_keys.count; i++)
         *VEC_PUSH(a, &c->settings.certificate_keys) = arena_str(a, s->certificate_keys.items[i]);
-    struct str *texts[] = {&c->settings.password_file,       &c->settings.client_certificate,
-                           &c->settings.trusted_certificate, &c->settings.crl,
-                           &c->settings.ciphers,             &c->settings.ciphersuites,
+    struct str *texts[] = {&c->settings.password_file,
+                           &c->settings.client_certificate,
+                           &c->settings.trusted_certificate,
+                           &c->settings.crl,
+                           &c->settings.ciphers,
+                           &c->settings.ciphersuites,
                            &c->settings.ecdh_curve};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         *texts[i] = arena_str(a, *texts[i]);
@@ -387,9 +397,10 @@ static bool choose_suites(struct tls_context *c, const struct tls_report *r)
     if (s->protocols & TLS_PROTOCOL_1_3) {
         size_t n = suites_from_ciphersuites(found, s->ciphersuites, &bad);
         if (n == 0)
-            return report(r, LOG_EMERG,
-                          "SSL_CONF_cmd(\"Ciphersuites\", \"%.*s\") failed: \"%.*s\" is not supported",
-                          STR_ARG(s->ciphersuites), STR_ARG(bad));
+            return report(
+                r, LOG_EMERG,
+                "SSL_CONF_cmd(\"Ciphersuites\", \"%.*s\") failed: \"%.*s\" is not supported",
+                STR_ARG(s->ciphersuites), STR_ARG(bad));
         memcpy(c->suites, found, n * sizeof *found);
         count = n;
     }
@@ -397,10 +408,11 @@ static bool choose_suites(struct tls_context *c, const struct tls_report *r)
         struct str list = s->ciphers.len > 0 ? s->ciphers : STR("HIGH:!aNULL:!MD5");
         size_t n = suites_from_cipher_list(found, list, &bad);
         if (n == 0)
-            return report(r, LOG_EMERG,
-                          "ssl_ciphers \"%.*s\" leaves no cipher: only suites with ECDHE and AES or "
-                          "ChaCha20 are supported",
-                          STR_ARG(list));
+            return report(
+                r, LOG_EMERG,
+                "ssl_ciphers \"%.*s\" leaves no cipher: only suites with ECDHE and AES or "
+                "ChaCha20 are supported",
+                STR_ARG(list));
         for (size_t i = 0; i < n && count < SUITES_MAX; i++)
             c->suites[count++] = found[i];
     }
@@ -463,7 +475,8 @@ void context_configure(const struct tls_context *c, mbedtls_ssl_config *config)
     mbedtls_ssl_conf_sig_algs(config, signature_schemes);
     /* A session that is resumed has neither certificate nor verdict: nothing resumes, in neither
      * version. No pre-shared keys, so no early data either. */
-    mbedtls_ssl_conf_tls13_key_exchange_modes(config, MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
+    mbedtls_ssl_conf_tls13_key_exchange_modes(config,
+                                              MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
     mbedtls_ssl_conf_session_tickets(config, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
     for (size_t i = 0; i < c->pair_count; i++)
         must(mbedtls_ssl_conf_own_cert(config, &c->pairs[i]->chain, key_mbedtls(c->pairs[i]->key)));

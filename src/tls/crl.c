@@ -6,7 +6,8 @@
 #include "der.h"
 #include "name.h"
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------
+ */
 
 static int compare_entries(const void *a, const void *b)
 {
@@ -187,7 +188,8 @@ bool crl_read(struct crl *l, struct arena *a, struct str der, const char **probl
     return signature_digest(&l->algorithm, tbs.whole, l->digest);
 }
 
-/* ---- looking up ------------------------------------------------------------------------------- */
+/* ---- looking up -------------------------------------------------------------------------------
+ */
 
 static bool is_signed_by(const struct crl *l, const struct cert *issuer)
 {
@@ -317,8 +319,9 @@ enum crl_status crl_lookup(const struct crl *lists, size_t count, const struct c
                            const struct cert *issuer, time_t now, struct buf *detail)
 {
     static const enum crl_status statuses[] = {
-        [NOTHING] = CRL_NONE, [UNUSABLE] = CRL_UNUSABLE, [STALE] = CRL_STALE,
-        [STALE_AND_REVOKED] = CRL_REVOKED, [GOOD] = CRL_GOOD, [REVOKED] = CRL_REVOKED};
+        [NOTHING] = CRL_NONE, [UNUSABLE] = CRL_UNUSABLE,
+        [STALE] = CRL_STALE,  [STALE_AND_REVOKED] = CRL_REVOKED,
+        [GOOD] = CRL_GOOD,    [REVOKED] = CRL_REVOKED};
     enum finding best = NOTHING;
     struct buf words = {0};
     for (size_t i = 0; i < count; i++) {

@@ -25,7 +25,7 @@ struct crl {
     struct signature_algorithm algorithm;
     unsigned char digest[64]; /* of what is signed: made once, since the list may be long */
     struct str signature;
-    struct str checked_key; /* a SubjectPublicKeyInfo that the signature was found good with */
+    struct str checked_key;    /* a SubjectPublicKeyInfo that the signature was found good with */
     struct crl_entry *entries; /* sorted */
     size_t count;
 };

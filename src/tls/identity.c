@@ -35,9 +35,11 @@ struct identity {
     struct str verify_text, detail;
 };
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------
+ */
 
-static struct str hex(struct arena *a, const unsigned char *octets, size_t count, const char *digits)
+static struct str hex(struct arena *a, const unsigned char *octets, size_t count,
+                      const char *digits)
 {
     char *out = arena_alloc(a, 2 * count + 1);
     for (size_t i = 0; i < count; i++) {
@@ -118,7 +120,8 @@ void identity_unref(struct identity *i)
     mem_free(i);
 }
 
-/* ---- the verdict ------------------------------------------------------------------------------ */
+/* ---- the verdict ------------------------------------------------------------------------------
+ */
 
 static struct str verify_text(struct identity *i)
 {
@@ -174,7 +177,8 @@ struct str identity_public_key(const struct identity *i)
     return i->cert.spki;
 }
 
-/* ---- texts ------------------------------------------------------------------------------------ */
+/* ---- texts ------------------------------------------------------------------------------------
+ */
 
 struct str identity_verify_text(const struct identity *i)
 {

@@ -9,8 +9,8 @@
 
 struct key;
 
-/* From a PEM file (PKCS#1, SEC 1, PKCS#8, encrypted or not; the first key in it). passwords: a line each, may be empty.
- * NULL with *problem. */
+/* From a PEM file (PKCS#1, SEC 1, PKCS#8, encrypted or not; the first key in it). passwords: a line
+ * each, may be empty. NULL with *problem. */
 struct key *key_load(struct str path, struct str passwords, const char **problem);
 void key_free(struct key *k); /* wipes; NULL is fine */
 bool key_matches(const struct key *k, const mbedtls_pk_context *public_key);

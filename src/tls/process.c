@@ -31,7 +31,8 @@ int random_for_mbedtls(void *unused, unsigned char *out, size_t size)
     return fill(out, size) ? 0 : -1;
 }
 
-/* The PSA layer, which TLS 1.3 uses, takes its randomness here (MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG). */
+/* The PSA layer, which TLS 1.3 uses, takes its randomness here (MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG).
+ */
 psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context_t *context,
                                              uint8_t *output, size_t output_size,
                                              size_t *output_length)

@@ -19,7 +19,8 @@ enum {
     IDLE_OCTETS_MAX = 65536,
 };
 
-/* ---- why it failed ------------------------------------------------------------------------------ */
+/* ---- why it failed ------------------------------------------------------------------------------
+ */
 
 /* RFC 8446, 6, and RFC 5246, 7.2 */
 static const struct {
@@ -72,7 +73,8 @@ static const struct {
      "no application protocol (ALPN) in common: http/1.1 is offered"},
     {MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE, false,
      "the peer sent a message out of place (KeyUpdate and renegotiation are not supported)"},
-    {MBEDTLS_ERR_SSL_BAD_CERTIFICATE, false, "cert_malformed: the client's certificate is malformed"},
+    {MBEDTLS_ERR_SSL_BAD_CERTIFICATE, false,
+     "cert_malformed: the client's certificate is malformed"},
     {MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION, false, "no protocol version in common"},
     {MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE, false,
      "no cipher suite, group or signature algorithm in common"},
@@ -136,7 +138,8 @@ static void describe(struct tls_session *s, int rc)
     char words[96];
     mbedtls_strerror(rc, words, sizeof words);
     snprintf(s->problem, sizeof s->problem, "%s%s",
-             in_certificate ? "cert_malformed: the client's certificate is malformed: " : "", words);
+             in_certificate ? "cert_malformed: the client's certificate is malformed: " : "",
+             words);
     s->status = TLS_FAILED;
     s->problem_is_client = true;
 }
@@ -153,7 +156,8 @@ static enum tls_status fail(struct tls_session *s, int rc, size_t sent_before)
         return s->status;
     }
     describe(s, rc);
-    /* mbedTLS sends the fitting alert in most cases; nothing at all would leave the peer waiting. */
+    /* mbedTLS sends the fitting alert in most cases; nothing at all would leave the peer waiting.
+     */
     if (buf_len(s->wire_out) == sent_before)
         (void)mbedtls_ssl_send_alert_message(&s->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
                                              s->identity != NULL
@@ -162,7 +166,8 @@ static enum tls_status fail(struct tls_session *s, int rc, size_t sent_before)
     return s->status;
 }
 
-/* ---- wire --------------------------------------------------------------------------------------- */
+/* ---- wire ---------------------------------------------------------------------------------------
+ */
 
 static size_t take(struct buf *from, unsigned char *out, size_t size)
 {
@@ -225,7 +230,8 @@ static int send_wire(void *owner, const unsigned char *data, size_t size)
     return (int)size;
 }
 
-/* ---- life --------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------
+ */
 
 struct tls_session *tls_session_new(struct tls_session_hooks hooks)
 {
@@ -263,7 +269,8 @@ bool session_set_up(struct tls_session *s, const mbedtls_ssl_config *config)
     return true;
 }
 
-/* ---- the ClientHello ---------------------------------------------------------------------------- */
+/* ---- the ClientHello ----------------------------------------------------------------------------
+ */
 
 /* mbedTLS gets the message that was read here, octet for octet, in one record: as one that speaks
  * TLS 1.2 alone it takes no other. Records are not part of what a handshake is made of (RFC 8446,
@@ -324,7 +331,8 @@ static enum tls_status read_hello(struct tls_session *s)
     return choose_context(s);
 }
 
-/* ---- the handshake ------------------------------------------------------------------------------ */
+/* ---- the handshake ------------------------------------------------------------------------------
+ */
 
 /* Our verdict is on what mbedTLS checked possession of: both must mean the same key. */
 static bool same_key(const mbedtls_x509_crt *crt, const struct identity *i)
@@ -361,13 +369,15 @@ static enum tls_status shake_hands(struct tls_session *s)
     if (!make_identity(s)) {
         (void)mbedtls_ssl_send_alert_message(&s->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
                                              MBEDTLS_SSL_ALERT_MSG_BAD_CERT);
-        return fail_with(s, true, "cert_malformed: the client's certificate can be read in two ways");
+        return fail_with(s, true,
+                         "cert_malformed: the client's certificate can be read in two ways");
     }
     s->status = TLS_OPEN;
     return s->status;
 }
 
-/* ---- data --------------------------------------------------------------------------------------- */
+/* ---- data ---------------------------------------------------------------------------------------
+ */
 
 static enum tls_status read_plain(struct tls_session *s, struct buf *plain, size_t plain_max)
 {
@@ -395,7 +405,8 @@ static enum tls_status read_plain(struct tls_session *s, struct buf *plain, size
             return s->status;
         }
         /* 0: two empty records. The end of the transport is never told to mbedTLS. */
-        if (rc != 0 && rc != MBEDTLS_ERR_SSL_WANT_READ && rc != MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
+        if (rc != 0 && rc != MBEDTLS_ERR_SSL_WANT_READ &&
+            rc != MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
             return fail(s, rc, sent_before);
         if (rc != 0 && buf_is_empty(s->wire_in))
             return TLS_OPEN;
@@ -459,7 +470,8 @@ bool tls_session_has_pending(const struct tls_session *s)
     return s->status == TLS_OPEN && mbedtls_ssl_check_pending(&s->ssl) != 0;
 }
 
-/* ---- what there is to know ---------------------------------------------------------------------- */
+/* ---- what there is to know ----------------------------------------------------------------------
+ */
 
 enum tls_status tls_session_status(const struct tls_session *s)
 {

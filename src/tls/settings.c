@@ -4,7 +4,8 @@
 
 #include "suites.h"
 
-/* ---- tables ----------------------------------------------------------------------------------- */
+/* ---- tables -----------------------------------------------------------------------------------
+ */
 
 enum {
     AUTH_RSA = 1 << 0,
@@ -39,13 +40,17 @@ static const struct suite {
     {0xcca8, STR_INIT("ECDHE-RSA-CHACHA20-POLY1305"), AUTH_RSA | CHACHA20 | AEAD12},
     {0xc0ad, STR_INIT("ECDHE-ECDSA-AES256-CCM"), AUTH_ECDSA | AES256 | CCM | AEAD12},
     {0xc0ac, STR_INIT("ECDHE-ECDSA-AES128-CCM"), AUTH_ECDSA | AES128 | CCM | AEAD12},
-    {0xc024, STR_INIT("ECDHE-ECDSA-AES256-SHA384"), AUTH_ECDSA | AES256 | CBC | MAC_SHA384 | AEAD12},
+    {0xc024, STR_INIT("ECDHE-ECDSA-AES256-SHA384"),
+     AUTH_ECDSA | AES256 | CBC | MAC_SHA384 | AEAD12},
     {0xc028, STR_INIT("ECDHE-RSA-AES256-SHA384"), AUTH_RSA | AES256 | CBC | MAC_SHA384 | AEAD12},
-    {0xc023, STR_INIT("ECDHE-ECDSA-AES128-SHA256"), AUTH_ECDSA | AES128 | CBC | MAC_SHA256 | AEAD12},
+    {0xc023, STR_INIT("ECDHE-ECDSA-AES128-SHA256"),
+     AUTH_ECDSA | AES128 | CBC | MAC_SHA256 | AEAD12},
     {0xc027, STR_INIT("ECDHE-RSA-AES128-SHA256"), AUTH_RSA | AES128 | CBC | MAC_SHA256 | AEAD12},
-    {0xc00a, STR_INIT("ECDHE-ECDSA-AES256-SHA"), AUTH_ECDSA | AES256 | CBC | MAC_SHA1 | EVERY_SUITE},
+    {0xc00a, STR_INIT("ECDHE-ECDSA-AES256-SHA"),
+     AUTH_ECDSA | AES256 | CBC | MAC_SHA1 | EVERY_SUITE},
     {0xc014, STR_INIT("ECDHE-RSA-AES256-SHA"), AUTH_RSA | AES256 | CBC | MAC_SHA1 | EVERY_SUITE},
-    {0xc009, STR_INIT("ECDHE-ECDSA-AES128-SHA"), AUTH_ECDSA | AES128 | CBC | MAC_SHA1 | EVERY_SUITE},
+    {0xc009, STR_INIT("ECDHE-ECDSA-AES128-SHA"),
+     AUTH_ECDSA | AES128 | CBC | MAC_SHA1 | EVERY_SUITE},
     {0xc013, STR_INIT("ECDHE-RSA-AES128-SHA"), AUTH_RSA | AES128 | CBC | MAC_SHA1 | EVERY_SUITE},
 };
 enum { SUITES12 = sizeof suites12 / sizeof *suites12 };
@@ -67,30 +72,18 @@ static const struct {
     struct str word;
     unsigned traits;
 } words[] = {
-    {STR_INIT("ALL"), EVERY_SUITE},
-    {STR_INIT("DEFAULT"), EVERY_SUITE},
-    {STR_INIT("HIGH"), EVERY_SUITE},
-    {STR_INIT("ECDHE"), EVERY_SUITE},
-    {STR_INIT("EECDH"), EVERY_SUITE},
-    {STR_INIT("kECDHE"), EVERY_SUITE},
-    {STR_INIT("kEECDH"), EVERY_SUITE},
-    {STR_INIT("ECDH"), EVERY_SUITE},
-    {STR_INIT("FIPS"), AES128 | AES256},
-    {STR_INIT("aRSA"), AUTH_RSA},
-    {STR_INIT("aECDSA"), AUTH_ECDSA},
-    {STR_INIT("ECDSA"), AUTH_ECDSA},
-    {STR_INIT("AES"), AES128 | AES256},
-    {STR_INIT("AES128"), AES128},
-    {STR_INIT("AES256"), AES256},
-    {STR_INIT("AESGCM"), GCM},
-    {STR_INIT("AESCCM"), CCM},
-    {STR_INIT("CHACHA20"), CHACHA20},
-    {STR_INIT("SHA"), MAC_SHA1},
-    {STR_INIT("SHA1"), MAC_SHA1},
-    {STR_INIT("SHA256"), MAC_SHA256},
-    {STR_INIT("SHA384"), MAC_SHA384},
-    {STR_INIT("TLSv1.2"), SINCE_TLS12},
-    {STR_INIT("TLSv1.0"), MAC_SHA1},
+    {STR_INIT("ALL"), EVERY_SUITE},      {STR_INIT("DEFAULT"), EVERY_SUITE},
+    {STR_INIT("HIGH"), EVERY_SUITE},     {STR_INIT("ECDHE"), EVERY_SUITE},
+    {STR_INIT("EECDH"), EVERY_SUITE},    {STR_INIT("kECDHE"), EVERY_SUITE},
+    {STR_INIT("kEECDH"), EVERY_SUITE},   {STR_INIT("ECDH"), EVERY_SUITE},
+    {STR_INIT("FIPS"), AES128 | AES256}, {STR_INIT("aRSA"), AUTH_RSA},
+    {STR_INIT("aECDSA"), AUTH_ECDSA},    {STR_INIT("ECDSA"), AUTH_ECDSA},
+    {STR_INIT("AES"), AES128 | AES256},  {STR_INIT("AES128"), AES128},
+    {STR_INIT("AES256"), AES256},        {STR_INIT("AESGCM"), GCM},
+    {STR_INIT("AESCCM"), CCM},           {STR_INIT("CHACHA20"), CHACHA20},
+    {STR_INIT("SHA"), MAC_SHA1},         {STR_INIT("SHA1"), MAC_SHA1},
+    {STR_INIT("SHA256"), MAC_SHA256},    {STR_INIT("SHA384"), MAC_SHA384},
+    {STR_INIT("TLSv1.2"), SINCE_TLS12},  {STR_INIT("TLSv1.0"), MAC_SHA1},
     {STR_INIT("TLSv1"), MAC_SHA1},
 };
 
@@ -128,7 +121,8 @@ static const struct group {
 };
 enum { GROUPS = sizeof groups / sizeof *groups };
 
-/* ---- OpenSSL's cipher list language ------------------------------------------------------------ */
+/* ---- OpenSSL's cipher list language ------------------------------------------------------------
+ */
 
 /* Suites in the list so far, and those that "!" has banned for good. */
 struct selection {
@@ -187,11 +181,11 @@ static void apply(struct selection *l, char action, struct str term)
         if (!matches(&suites12[i], term))
             continue;
         bool was_there = position(l, i) < l->count;
-        if (action== '!')
+        if (action == '!')
             l->banned[i] = true;
-        if (action!= 0)
+        if (action != 0)
             take_out(l, i);
-        if (action== 0 || (action== '+' && was_there))
+        if (action == 0 || (action == '+' && was_there))
             append(l, i);
     }
 }
@@ -219,18 +213,19 @@ size_t suites_from_cipher_list(int out[static SUITES_MAX], struct str openssl_li
     struct str term;
     *bad = openssl_list;
     for (struct str rest = openssl_list; (term = next_term(&rest)).len > 0;) {
-        char action= strchr("!-+", term.ptr[0]) != NULL ? term.ptr[0] : 0;
+        char action = strchr("!-+", term.ptr[0]) != NULL ? term.ptr[0] : 0;
         /* @STRENGTH: our order is by strength. @SECLEVEL: we have one level. */
         if (term.ptr[0] == '@')
             continue;
-        apply(&l, action, action!= 0 ? str_from(term, 1) : term);
+        apply(&l, action, action != 0 ? str_from(term, 1) : term);
     }
     for (size_t i = 0; i < l.count; i++)
         out[i] = suites12[l.at[i]].id;
     return l.count;
 }
 
-/* ---- plain lists ------------------------------------------------------------------------------ */
+/* ---- plain lists ------------------------------------------------------------------------------
+ */
 
 size_t suites_from_ciphersuites(int out[static SUITES_MAX], struct str list, struct str *bad)
 {
@@ -305,7 +300,8 @@ bool tls_curves_check(struct str list, struct str *bad)
     return groups_from_curves(out, list, bad) > 0;
 }
 
-/* ---- names ------------------------------------------------------------------------------------ */
+/* ---- names ------------------------------------------------------------------------------------
+ */
 
 struct str suite_name(unsigned id)
 {

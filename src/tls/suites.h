@@ -9,8 +9,10 @@
 
 enum { SUITES_MAX = 32, GROUPS_MAX = 16 };
 
-/* Each gives the numbers in order of preference and their count; 0 with the offending part in *bad. */
-size_t suites_from_cipher_list(int out[static SUITES_MAX], struct str openssl_list, struct str *bad);
+/* Each gives the numbers in order of preference and their count; 0 with the offending part in *bad.
+ */
+size_t suites_from_cipher_list(int out[static SUITES_MAX], struct str openssl_list,
+                               struct str *bad);
 size_t suites_from_ciphersuites(int out[static SUITES_MAX], struct str list, struct str *bad);
 size_t groups_from_curves(uint16_t out[static GROUPS_MAX], struct str list, struct str *bad);
 

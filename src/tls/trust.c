@@ -109,7 +109,7 @@ const struct trust_cert *trust_find(const struct trust *t, struct str subject, s
     while (high < t->cert_count && t->certs[high].subject_hash == hash)
         high++;
     *count = high - low;
-    return t->certs + low;
+    return *count > 0 ? t->certs + low : NULL;
 }
 
 bool trust_is_anchor(const struct trust *t, const struct cert *c)

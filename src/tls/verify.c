@@ -17,7 +17,7 @@
 #include "trust.h"
 
 enum {
-    SENT_MAX = 64,       /* certificates that a client may send */
+    SENT_MAX = 64, /* certificates that a client may send */
     PATH_MAX_LENGTH = 16,
     SIGNATURES_MAX = 32, /* checks for one verdict */
     PATHS_MAX = 64,      /* complete paths judged, and dead ends */
@@ -52,7 +52,8 @@ struct search {
     struct buf *detail;
 };
 
-/* ---- failures --------------------------------------------------------------------------------- */
+/* ---- failures ---------------------------------------------------------------------------------
+ */
 
 static void append_serial(struct buf *out, struct str serial)
 {
@@ -93,7 +94,8 @@ static void fail(struct search *s, enum rank rank, enum refusal refusal, const s
     describe(s, c, words);
 }
 
-/* ---- judging a complete path ------------------------------------------------------------------ */
+/* ---- judging a complete path ------------------------------------------------------------------
+ */
 
 /* A check says what is wrong and with which certificate; words has room for its words. */
 struct finding {
@@ -225,13 +227,15 @@ static enum refusal check_leaf(const struct search *s, struct finding *f)
     if (c->is_ca && s->length > 1)
         return found(f, REFUSAL_CA_AS_CLIENT, c, STR("is a CA"));
     if (c->has_key_usage && !(c->key_usage & KEY_USAGE_DIGITAL_SIGNATURE))
-        return found(f, REFUSAL_KEY_USAGE_WRONG, c, STR("has a key usage without digitalSignature"));
+        return found(f, REFUSAL_KEY_USAGE_WRONG, c,
+                     STR("has a key usage without digitalSignature"));
     if (c->has_netscape_type && !c->netscape_client)
         return found(f, REFUSAL_EKU_WRONG, c, STR("has a Netscape type other than SSL client"));
     return REFUSAL_NONE;
 }
 
-/* An extended key usage in a CA limits what it issues: not in RFC 5280, but everybody's practice. */
+/* An extended key usage in a CA limits what it issues: not in RFC 5280, but everybody's practice.
+ */
 static enum refusal check_purposes(const struct search *s, struct finding *f)
 {
     for (size_t i = 0; i < s->length; i++) {
@@ -252,8 +256,7 @@ static enum refusal check_names(const struct search *s, struct finding *f)
         for (size_t i = 0; i < ca; i++) {
             if (i > 0 && cert_is_self_issued(s->path[i]))
                 continue;
-            enum refusal r =
-                constraints_check(s->path[ca]->name_constraints, s->path[i], i == 0);
+            enum refusal r = constraints_check(s->path[ca]->name_constraints, s->path[i], i == 0);
             if (r == REFUSAL_NONE)
                 continue;
             found(f, r, s->path[i], STR("has a name outside what may be certified by "));
@@ -291,8 +294,8 @@ static enum refusal check_revocation(const struct search *s, struct finding *f)
 }
 
 static enum refusal (*const checks[])(const struct search *s, struct finding *f) = {
-    check_extensions, check_keys, check_issuers, check_depth,     check_dates,
-    check_leaf,       check_purposes, check_names, check_revocation,
+    check_extensions, check_keys,     check_issuers, check_depth,      check_dates,
+    check_leaf,       check_purposes, check_names,   check_revocation,
 };
 
 /* True: this path is good. */
@@ -308,7 +311,8 @@ static bool judge(struct search *s)
     return r == REFUSAL_NONE;
 }
 
-/* ---- searching -------------------------------------------------------------------------------- */
+/* ---- searching --------------------------------------------------------------------------------
+ */
 
 static bool extend(struct search *s);
 

@@ -22,8 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t n = 1; n <= size && bit_by_bit == CLIENT_HELLO_MORE; n++)
         bit_by_bit = client_hello_read(&cut, &a, str_upto(wire, n), &problem, &alert);
     assert(at_once == bit_by_bit);
-    assert(at_once != CLIENT_HELLO_READY || (str_eq(whole.server_name, cut.server_name) &&
-                                             str_eq(whole.message, cut.message)));
+    assert(at_once != CLIENT_HELLO_READY ||
+           (str_eq(whole.server_name, cut.server_name) && str_eq(whole.message, cut.message)));
     (void)client_hello_offers_alpn(&whole, STR("http/1.1"));
     arena_deinit(&a);
     return 0;

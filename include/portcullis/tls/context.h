@@ -9,23 +9,26 @@
 
 struct tls_context;
 
-/* Told of each problem (level LOG_EMERG: the context cannot be made; LOG_WARN: it can). The message is in nginx's words
- * with the file and the cure, e.g. cannot load certificate "/x/server.crt": … */
+/* Told of each problem (level LOG_EMERG: the context cannot be made; LOG_WARN: it can). The message
+ * is in nginx's words with the file and the cure, e.g. cannot load certificate "/x/server.crt": …
+ */
 struct tls_report {
     void (*problem)(void *owner, enum log_level level, const char *message);
     void *owner;
 };
 
-/* NULL after at least one LOG_EMERG. Reads files; the key files too. Trusts and key pairs are shared between contexts
- * through the pool. */
+/* NULL after at least one LOG_EMERG. Reads files; the key files too. Trusts and key pairs are
+ * shared between contexts through the pool. */
 struct tls_pool; /* files already read, by path: one for each configuration */
 struct tls_pool *tls_pool_new(void);
 void tls_pool_free(struct tls_pool *p); /* after its contexts */
-struct tls_context *tls_context_new(struct tls_pool *pool, const struct tls_settings *s, struct tls_report report);
+struct tls_context *tls_context_new(struct tls_pool *pool, const struct tls_settings *s,
+                                    struct tls_report report);
 void tls_context_free(struct tls_context *c);
 
 const struct tls_settings *tls_context_settings(const struct tls_context *c);
-/* Do both ask clients for certificates under the same CA set, CRL and depth, so that an identity accepted for one counts for the other? */
+/* Do both ask clients for certificates under the same CA set, CRL and depth, so that an identity
+ * accepted for one counts for the other? */
 bool tls_context_same_trust(const struct tls_context *a, const struct tls_context *b);
 
 /* Once in every process before any handshake and after its last fork: seeds the random generator

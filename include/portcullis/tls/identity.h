@@ -11,11 +11,12 @@
 
 struct identity;
 
-/* Of the DER certificates whose first one's key the client proved to hold, as sent; none of them: no certificate.
- * Copied. Refused until judged. */
+/* Of the DER certificates whose first one's key the client proved to hold, as sent; none of them:
+ * no certificate. Copied. Refused until judged. */
 struct identity *identity_new(const struct str *chain, size_t count);
 /* The verdict by this trust and time; may be asked for again when those change. */
-void identity_judge(struct identity *i, const struct trust *t, time_t now, const struct verify_rules *rules);
+void identity_judge(struct identity *i, const struct trust *t, time_t now,
+                    const struct verify_rules *rules);
 struct identity *identity_ref(struct identity *i);
 void identity_unref(struct identity *i); /* NULL is fine */
 
@@ -25,23 +26,25 @@ enum refusal identity_refusal(const struct identity *i); /* REFUSAL_NONE when ve
 /* What the log says of a refusal: "CN=client expired 2020-02-01, issuer CN=my-ca, serial 0A1B". */
 struct str identity_detail(const struct identity *i);
 bool identity_has_certificate(const struct identity *i);
-/* Is the refusal one that ssl_verify_client optional_no_ca lets pass (unknown or self-signed issuer)? As nginx's ngx_ssl_verify_error_optional. */
+/* Is the refusal one that ssl_verify_client optional_no_ca lets pass (unknown or self-signed
+ * issuer)? As nginx's ngx_ssl_verify_error_optional. */
 bool identity_refusal_is_about_issuer(const struct identity *i);
 
 /* Its SubjectPublicKeyInfo (DER); empty without a certificate that can be read. */
 struct str identity_public_key(const struct identity *i);
 
-/* Values of nginx's $ssl_client_*; empty without a certificate. They live as long as the identity. */
+/* Values of nginx's $ssl_client_*; empty without a certificate. They live as long as the identity.
+ */
 struct str identity_verify_text(const struct identity *i); /* SUCCESS, NONE, FAILED:words */
 struct str identity_pem(struct identity *i);               /* PEM with its last newline cut */
 struct str identity_subject(struct identity *i);           /* RFC 2253 */
 struct str identity_issuer(struct identity *i);
-struct str identity_subject_legacy(struct identity *i);    /* /CN=client */
+struct str identity_subject_legacy(struct identity *i); /* /CN=client */
 struct str identity_issuer_legacy(struct identity *i);
 struct str identity_serial(const struct identity *i);      /* upper-case hex */
 struct str identity_fingerprint(const struct identity *i); /* SHA-1, lower-case hex */
 struct str identity_fingerprint_sha256(const struct identity *i);
-struct str identity_not_before(struct identity *i);        /* "Nov 24 13:41:30 2026 GMT" */
+struct str identity_not_before(struct identity *i); /* "Nov 24 13:41:30 2026 GMT" */
 struct str identity_not_after(struct identity *i);
 time_t identity_not_after_time(const struct identity *i);
 

@@ -16,7 +16,8 @@
 struct tls_session;
 
 struct tls_session_hooks {
-    /* The ClientHello is here: which server block serves it? NULL refuses with unrecognized_name. Called once. */
+    /* The ClientHello is here: which server block serves it? NULL refuses with unrecognized_name.
+     * Called once. */
     const struct tls_context *(*choose)(void *owner, const struct client_hello *hello);
     void *owner;
 };
@@ -30,20 +31,26 @@ enum tls_status {
 };
 
 struct tls_session *tls_session_new(struct tls_session_hooks hooks);
-/* A client for --check and the tests; verifies nothing. context may hold a certificate to show; server_name may be STR_NONE. */
-struct tls_session *tls_session_new_client(const struct tls_context *own_certificate, struct str server_name);
+/* A client for --check and the tests; verifies nothing. context may hold a certificate to show;
+ * server_name may be STR_NONE. */
+struct tls_session *tls_session_new_client(const struct tls_context *own_certificate,
+                                           struct str server_name);
 void tls_session_free(struct tls_session *s);
 
-/* Takes from wire_in, gives plaintext (stops when plain holds plain_max octets or more) and what must be sent. */
-enum tls_status tls_session_receive(struct tls_session *s, struct buf *wire_in, struct buf *plain, size_t plain_max, struct buf *wire_out);
+/* Takes from wire_in, gives plaintext (stops when plain holds plain_max octets or more) and what
+ * must be sent. */
+enum tls_status tls_session_receive(struct tls_session *s, struct buf *wire_in, struct buf *plain,
+                                    size_t plain_max, struct buf *wire_out);
 /* Encrypts all of data; only when TLS_OPEN. */
 void tls_session_send(struct tls_session *s, struct str data, struct buf *wire_out);
 void tls_session_send_close(struct tls_session *s, struct buf *wire_out); /* close_notify, once */
-/* Has decrypted or undecrypted whole octets pending inside, so that receive should be called again without new input? */
+/* Has decrypted or undecrypted whole octets pending inside, so that receive should be called again
+ * without new input? */
 bool tls_session_has_pending(const struct tls_session *s);
 
 enum tls_status tls_session_status(const struct tls_session *s);
-const char *tls_session_problem(const struct tls_session *s); /* for the log: "peer sent alert: unknown CA (48)", … */
+const char *tls_session_problem(
+    const struct tls_session *s); /* for the log: "peer sent alert: unknown CA (48)", … */
 bool tls_session_problem_is_client(const struct tls_session *s); /* level info, not error */
 
 /* From the choice on. */
@@ -52,14 +59,14 @@ const struct tls_context *tls_session_context(const struct tls_session *s);
 struct identity *tls_session_identity(const struct tls_session *s);
 
 /* nginx's $ssl_* ; empty before. */
-struct str tls_session_protocol(const struct tls_session *s);    /* TLSv1.3 */
-struct str tls_session_cipher(const struct tls_session *s);      /* OpenSSL's name */
+struct str tls_session_protocol(const struct tls_session *s); /* TLSv1.3 */
+struct str tls_session_cipher(const struct tls_session *s);   /* OpenSSL's name */
 struct str tls_session_curve(const struct tls_session *s);
 struct str tls_session_server_name(const struct tls_session *s); /* SNI */
 struct str tls_session_alpn(const struct tls_session *s);
-struct str tls_session_id(const struct tls_session *s);          /* hex */
+struct str tls_session_id(const struct tls_session *s); /* hex */
 bool tls_session_is_reused(const struct tls_session *s);
-struct str tls_session_ciphers(struct tls_session *s);           /* offered by the client, by ':' */
+struct str tls_session_ciphers(struct tls_session *s); /* offered by the client, by ':' */
 struct str tls_session_curves(struct tls_session *s);
 
 #endif

@@ -7,7 +7,12 @@
 
 #include "portcullis/base/vec.h"
 
-enum tls_verify_mode { TLS_VERIFY_OFF, TLS_VERIFY_ON, TLS_VERIFY_OPTIONAL, TLS_VERIFY_OPTIONAL_NO_CA };
+enum tls_verify_mode {
+    TLS_VERIFY_OFF,
+    TLS_VERIFY_ON,
+    TLS_VERIFY_OPTIONAL,
+    TLS_VERIFY_OPTIONAL_NO_CA
+};
 
 enum { TLS_PROTOCOL_1_2 = 1, TLS_PROTOCOL_1_3 = 2 };
 
@@ -19,18 +24,21 @@ struct tls_settings {
     struct str trusted_certificate;   /* CA file whose names are not sent */
     struct str crl;
     enum tls_verify_mode verify;
-    unsigned verify_depth;            /* nginx's: intermediates allowed between leaf and anchor; default 1 */
-    unsigned protocols;               /* TLS_PROTOCOL_ bits */
-    struct str ciphers;               /* OpenSSL's list for TLS 1.2 */
-    struct str ciphersuites;          /* ssl_conf_command Ciphersuites, TLS 1.3; empty: all */
-    struct str ecdh_curve;            /* "auto" or a list by ':' */
+    unsigned verify_depth;   /* nginx's: intermediates allowed between leaf and anchor; default 1 */
+    unsigned protocols;      /* TLS_PROTOCOL_ bits */
+    struct str ciphers;      /* OpenSSL's list for TLS 1.2 */
+    struct str ciphersuites; /* ssl_conf_command Ciphersuites, TLS 1.3; empty: all */
+    struct str ecdh_curve;   /* "auto" or a list by ':' */
     bool prefer_server_ciphers;
     bool reject_handshake;
-    size_t buffer_size;               /* octets of plaintext in one record, at most */
+    size_t buffer_size; /* octets of plaintext in one record, at most */
 };
 
-/* Checks a value alone, for error messages at the directive. False with the offending part in *bad. */
-bool tls_ciphers_check(struct str openssl_list, struct str *bad);      /* unknown names are skipped as OpenSSL does; false when nothing is left */
+/* Checks a value alone, for error messages at the directive. False with the offending part in *bad.
+ */
+bool tls_ciphers_check(
+    struct str openssl_list,
+    struct str *bad); /* unknown names are skipped as OpenSSL does; false when nothing is left */
 bool tls_ciphersuites_check(struct str list, struct str *bad);
 bool tls_curves_check(struct str list, struct str *bad);
 

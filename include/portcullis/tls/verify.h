@@ -13,10 +13,12 @@
  * blocks that name the same files. */
 struct trust;
 
-/* Octets are copied. False with *problem in plain words: it cannot be used, and nor can the rest of its file. */
+/* Octets are copied. False with *problem in plain words: it cannot be used, and nor can the rest of
+ * its file. */
 struct trust *trust_new(void);
 void trust_free(struct trust *t); /* NULL is fine */
-/* A CA certificate. Self-signed ones are anchors; others are intermediates that clients need not send. */
+/* A CA certificate. Self-signed ones are anchors; others are intermediates that clients need not
+ * send. */
 bool trust_add_ca(struct trust *t, struct str der, const char **problem);
 /* With one list or more, every certificate of a chain needs one of its issuer. */
 bool trust_add_crl(struct trust *t, struct str der, const char **problem);
@@ -25,12 +27,13 @@ void trust_finish(struct trust *t);
 size_t trust_anchor_count(const struct trust *t);
 
 struct verify_rules {
-    unsigned depth;      /* ssl_verify_depth */
-    unsigned rsa_bits;   /* least size: 2048 */
+    unsigned depth;    /* ssl_verify_depth */
+    unsigned rsa_bits; /* least size: 2048 */
 };
 
-/* chain_der: the certificates as the client sent them, leaf first. detail gets the words for the log. */
-enum refusal verify_chain(const struct trust *t, const struct str *chain_der, size_t count, time_t now,
-                          const struct verify_rules *rules, struct buf *detail);
+/* chain_der: the certificates as the client sent them, leaf first. detail gets the words for the
+ * log. */
+enum refusal verify_chain(const struct trust *t, const struct str *chain_der, size_t count,
+                          time_t now, const struct verify_rules *rules, struct buf *detail);
 
 #endif

@@ -194,7 +194,8 @@ size_t read_rogues(struct rogue *out, size_t max)
     return count;
 }
 
-/* ---- contexts ----------------------------------------------------------------------------------- */
+/* ---- contexts -----------------------------------------------------------------------------------
+ */
 
 char last_report[512];
 
@@ -237,7 +238,8 @@ struct tls_context *context_of(const struct tls_settings *s)
     return contexts[made++];
 }
 
-/* ---- two ends ----------------------------------------------------------------------------------- */
+/* ---- two ends -----------------------------------------------------------------------------------
+ */
 
 static const struct tls_context *choose_owner(void *owner, const struct client_hello *hello)
 {
@@ -251,7 +253,8 @@ void pair_start(struct pair *p, const struct tls_context *server, const struct t
     memset(p, 0, sizeof *p);
     clock_update();
     cr_assert(tls_process_start());
-    p->server = tls_session_new((struct tls_session_hooks){choose_owner, (void *)(uintptr_t)server});
+    p->server = tls_session_new(
+        (struct tls_session_hooks){choose_owner, (void *)(uintptr_t)server});
     p->client = tls_session_new_client(client, str_of(server_name));
 }
 

@@ -1,4 +1,5 @@
-/* Certificates for the tests of tls/: certs/make's gallery, made once a run and removed after it. */
+/* Certificates for the tests of tls/: certs/make's gallery, made once a run and removed after it.
+ */
 #ifndef TESTS_UNIT_TLS_SUPPORT_H
 #define TESTS_UNIT_TLS_SUPPORT_H
 
@@ -49,7 +50,7 @@ extern struct tls_report reports;
 struct pair {
     struct tls_session *client, *server;
     struct buf to_server, to_client, at_server, at_client;
-    size_t step; /* octets that go over at once; 0: all there are */
+    size_t step;    /* octets that go over at once; 0: all there are */
     struct buf log; /* everything that the server sent */
 };
 void pair_start(struct pair *p, const struct tls_context *server, const struct tls_context *client,

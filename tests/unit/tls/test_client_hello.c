@@ -2,7 +2,6 @@
 
 #include "support.h"
 
-
 static void put16(struct buf *b, size_t n)
 {
     buf_append_char(b, (char)(n >> 8));
@@ -15,7 +14,8 @@ static struct buf hello_message(struct str extensions)
     put16(&body, 0x0303);
     for (int i = 0; i < 32; i++)
         buf_append_char(&body, (char)i);
-    buf_append_str(&body, STR("\x20" "0123456789abcdef0123456789abcdef"));
+    buf_append_str(&body, STR("\x20"
+                              "0123456789abcdef0123456789abcdef"));
     buf_append_str(&body, STR("\x00\x04\x13\x01\xc0\x2f\x01\x00"));
     if (extensions.ptr != NULL) {
         put16(&body, extensions.len);
@@ -42,7 +42,9 @@ static struct buf records(struct str message, size_t size)
     return out;
 }
 
-#define SNI      "\x00\x00\x00\x10\x00\x0e\x00\x00\x0b" "Example.ORG"
+#define SNI                                \
+    "\x00\x00\x00\x10\x00\x0e\x00\x00\x0b" \
+    "Example.ORG"
 #define ALPN     "\x00\x10\x00\x0e\x00\x0c\x02h2\x08http/1.1"
 #define VERSIONS "\x00\x2b\x00\x05\x04\x03\x04\x03\x03"
 #define GROUPS   "\x00\x0a\x00\x06\x00\x04\x00\x1d\x00\x17"
@@ -109,9 +111,8 @@ Test(client_hello, reads_the_same_when_octets_come_one_by_one)
         unsigned alert;
         arena_init(&a, 1024);
         for (size_t n = 0; n < buf_len(&wire); n++)
-            cr_assert_eq(
-                client_hello_read(&h, &a, str_upto(buf_str(&wire), n), &problem, &alert),
-                CLIENT_HELLO_MORE, "records of %zu, %zu octets", size, n);
+            cr_assert_eq(client_hello_read(&h, &a, str_upto(buf_str(&wire), n), &problem, &alert),
+                         CLIENT_HELLO_MORE, "records of %zu, %zu octets", size, n);
         cr_assert_eq(client_hello_read(&h, &a, buf_str(&wire), &problem, &alert),
                      CLIENT_HELLO_READY);
         expect_all(&h);
@@ -172,14 +173,14 @@ Test(client_hello, refuses_bad_records)
         struct str wire;
         unsigned alert;
     } cases[] = {
-        {STR_INIT("\x16\x03\x01\x00\x00"), 10},                         /* empty */
-        {STR_INIT("\x16\x03\x01\x40\x01"), 22},                         /* 16385 octets */
-        {STR_INIT("\x16\x02\x00\x00\x05"), 70},                         /* SSL 2's version */
-        {STR_INIT("\x16\x03\x01\x00\x04\x02\x00\x00\x00"), 10},         /* ServerHello */
-        {STR_INIT("\x16\x03\x01\x00\x04\x01\x01\x00\x01"), 47},         /* 65537 octets */
+        {STR_INIT("\x16\x03\x01\x00\x00"), 10},                          /* empty */
+        {STR_INIT("\x16\x03\x01\x40\x01"), 22},                          /* 16385 octets */
+        {STR_INIT("\x16\x02\x00\x00\x05"), 70},                          /* SSL 2's version */
+        {STR_INIT("\x16\x03\x01\x00\x04\x02\x00\x00\x00"), 10},          /* ServerHello */
+        {STR_INIT("\x16\x03\x01\x00\x04\x01\x01\x00\x01"), 47},          /* 65537 octets */
         {STR_INIT("\x16\x03\x01\x00\x01\x01\x17\x03\x01\x00\x01x"), 10}, /* data in between */
-        {STR_INIT("\x16\x03\x01\x00\x06\x01\x00\x00\x01xy"), 10},       /* something follows */
-        {STR_INIT("\x16\x03\x01\x00\x04\x01\x00\x00\x00"), 50},         /* empty message */
+        {STR_INIT("\x16\x03\x01\x00\x06\x01\x00\x00\x01xy"), 10},        /* something follows */
+        {STR_INIT("\x16\x03\x01\x00\x04\x01\x00\x00\x00"), 50},          /* empty message */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         unsigned alert = 0;
@@ -197,17 +198,23 @@ Test(client_hello, refuses_bad_extensions)
         {STR_INIT(""), 0},
         {STR_INIT(SNI), 0},
         {STR_INIT(SNI SNI), 47},
-        {STR_INIT("\x00\x00\x00\x00"), 50},                                /* empty server_name */
-        {STR_INIT("\x00\x00\x00\x05\x00\x03\x00\x00\x00"), 112},           /* empty name */
-        {STR_INIT("\x00\x00\x00\x06\x00\x04\x01\x00\x01x"), 50},           /* another type */
+        {STR_INIT("\x00\x00\x00\x00"), 50},                      /* empty server_name */
+        {STR_INIT("\x00\x00\x00\x05\x00\x03\x00\x00\x00"), 112}, /* empty name */
+        {STR_INIT("\x00\x00\x00\x06\x00\x04\x01\x00\x01x"), 50}, /* another type */
         {STR_INIT("\x00\x00\x00\x0a\x00\x08\x00\x00\x01x\x00\x00\x01y"), 47}, /* two names */
-        {STR_INIT("\x00\x00\x00\x08\x00\x06\x00\x00\x03" "a\0b"), 112},    /* NUL in it */
-        {STR_INIT("\x00\x00\x00\x08\x00\x06\x00\x00\x03" "a b"), 112},
-        {STR_INIT("\x00\x00\x00\x08\x00\x06\x00\x00\x04" "abc"), 50},      /* longer than it is */
-        {STR_INIT("\x00\x10\x00\x02\x00\x00"), 50},                        /* empty ALPN */
-        {STR_INIT("\x00\x10\x00\x03\x00\x01\x00"), 50},                    /* empty name in it */
-        {STR_INIT("\x00\x2b\x00\x02\x01\x03"), 50},                        /* half a version */
-        {STR_INIT("\x00\x0a\x00\x02\x00\x00"), 50},                        /* no group */
+        {STR_INIT("\x00\x00\x00\x08\x00\x06\x00\x00\x03"
+                  "a\0b"),
+         112}, /* NUL in it */
+        {STR_INIT("\x00\x00\x00\x08\x00\x06\x00\x00\x03"
+                  "a b"),
+         112},
+        {STR_INIT("\x00\x00\x00\x08\x00\x06\x00\x00\x04"
+                  "abc"),
+         50},                                           /* longer than it is */
+        {STR_INIT("\x00\x10\x00\x02\x00\x00"), 50},     /* empty ALPN */
+        {STR_INIT("\x00\x10\x00\x03\x00\x01\x00"), 50}, /* empty name in it */
+        {STR_INIT("\x00\x2b\x00\x02\x01\x03"), 50},     /* half a version */
+        {STR_INIT("\x00\x0a\x00\x02\x00\x00"), 50},     /* no group */
         {STR_INIT("\x7a\x7a\x00\x04xyz"), 50},
         {STR_INIT("\x7a\x7a\x00"), 50},
     };
@@ -230,9 +237,15 @@ Test(client_hello, folds_case_and_cuts_one_dot)
         struct str sni;
         const char *name;
     } cases[] = {
-        {STR_INIT("\x00\x00\x00\x08\x00\x06\x00\x00\x03" "A.b"), "a.b"},
-        {STR_INIT("\x00\x00\x00\x09\x00\x07\x00\x00\x04" "A.b."), "a.b"},
-        {STR_INIT("\x00\x00\x00\x0a\x00\x08\x00\x00\x05" "A.b.."), "a.b."},
+        {STR_INIT("\x00\x00\x00\x08\x00\x06\x00\x00\x03"
+                  "A.b"),
+         "a.b"},
+        {STR_INIT("\x00\x00\x00\x09\x00\x07\x00\x00\x04"
+                  "A.b."),
+         "a.b"},
+        {STR_INIT("\x00\x00\x00\x0a\x00\x08\x00\x00\x05"
+                  "A.b.."),
+         "a.b."},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct buf message = hello_message(cases[i].sni), wire = records(buf_str(&message), 9);

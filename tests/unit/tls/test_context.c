@@ -59,8 +59,8 @@ Test(context, refuses_each_bad_ca_file)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct tls_settings s = article();
-        s.client_certificate =
-            cases[i].file[0] == '/' ? str_of(cases[i].file) : path(cases[i].file);
+        s.client_certificate = cases[i].file[0] == '/' ? str_of(cases[i].file)
+                                                       : path(cases[i].file);
         expect_refused(&s, cases[i].words);
         s.trusted_certificate = s.client_certificate;
         s.client_certificate = path("ca.crt");
@@ -74,7 +74,8 @@ Test(context, refuses_verification_without_a_ca)
 {
     struct tls_settings s = article();
     s.client_certificate = STR_NONE;
-    expect_refused(&s, "no ssl_client_certificate or ssl_trusted_certificate for ssl_verify_client");
+    expect_refused(&s,
+                   "no ssl_client_certificate or ssl_trusted_certificate for ssl_verify_client");
     s.verify = TLS_VERIFY_OPTIONAL;
     expect_refused(&s, "for ssl_verify_client");
     s.verify = TLS_VERIFY_OPTIONAL_NO_CA;
@@ -153,8 +154,10 @@ Test(context, opens_keys_of_every_usual_form)
     struct buf none = command_output(
         "openssl genrsa -traditional -out pkcs1.key 2048 2>/dev/null && "
         "openssl rsa -in pkcs1.key -out pkcs8.key 2>/dev/null && "
-        "openssl rsa -in pkcs1.key -traditional -aes256 -passout pass:two -out enc1.key 2>/dev/null && "
-        "openssl rsa -in pkcs1.key -traditional -des3 -passout pass:two -out enc2.key 2>/dev/null && "
+        "openssl rsa -in pkcs1.key -traditional -aes256 -passout pass:two -out enc1.key "
+        "2>/dev/null && "
+        "openssl rsa -in pkcs1.key -traditional -des3 -passout pass:two -out enc2.key 2>/dev/null "
+        "&& "
         "openssl pkcs8 -topk8 -in pkcs1.key -passout pass:two -out enc3.key && "
         "openssl pkcs8 -topk8 -in pkcs1.key -v2 aes-128-cbc -passout pass:two -out enc4.key && "
         "openssl req -new -x509 -key pkcs1.key -subj /CN=forms -days 2 -out forms.crt && "

@@ -47,8 +47,12 @@ static void expect_fingerprint(const char *file, const char *digest, struct str 
 Test(identity, texts_are_those_of_openssl)
 {
     static const char *const files[] = {
-        "client.crt",           "ca.crt",         "rogues/many-names.crt",
-        "rogues/long-serial.crt", "rogues/v1.crt", "rogues/expired.crt",
+        "client.crt",
+        "ca.crt",
+        "rogues/many-names.crt",
+        "rogues/long-serial.crt",
+        "rogues/v1.crt",
+        "rogues/expired.crt",
     };
     for (size_t n = 0; n < sizeof files / sizeof *files; n++) {
         struct identity *i = identity_of(files[n]);
@@ -87,7 +91,9 @@ Test(identity, odd_names_are_those_of_openssl)
         for (int utf8 = 0; utf8 < 2; utf8++) {
             char command[1024];
             snprintf(command, sizeof command,
-                     "printf 'oid_section=o\\n[o]\\nodd=1.2.3.4\\n[req]\\ndistinguished_name=s\\nstring_mask=%s\\n[s]\\n' >odd.cnf && openssl "
+                     "printf "
+                     "'oid_section=o\\n[o]\\nodd=1.2.3.4\\n[req]\\ndistinguished_name=s\\nstring_"
+                     "mask=%s\\n[s]\\n' >odd.cnf && openssl "
                      "req -config odd.cnf -new -x509 -key client.key %s -multivalue-rdn -subj '%s' "
                      "-out odd.crt -days 2 2>/dev/null",
                      utf8 ? "utf8only" : "default", utf8 ? "-utf8" : "", subjects[n]);
@@ -111,7 +117,9 @@ Test(identity, legacy_names_are_those_of_x509_name_oneline)
     for (size_t n = 0; n < sizeof cases / sizeof *cases; n++) {
         char command[512];
         snprintf(command, sizeof command,
-                 "printf 'oid_section=o\\n[o]\\nodd=1.2.3.4\\n[req]\\ndistinguished_name=s\\nstring_mask=utf8only\\n[s]\\n' >legacy.cnf && "
+                 "printf "
+                 "'oid_section=o\\n[o]\\nodd=1.2.3.4\\n[req]\\ndistinguished_name=s\\nstring_mask="
+                 "utf8only\\n[s]\\n' >legacy.cnf && "
                  "openssl req -config legacy.cnf -new -x509 -key client.key -utf8 -subj '%s' -out "
                  "legacy.crt -days 2",
                  cases[n].subject);

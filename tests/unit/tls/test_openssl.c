@@ -183,14 +183,16 @@ Test(openssl, does_not_take_tickets_of_others)
     struct server server = start(context_of(&s));
     for (size_t v = 0; v < 2; v++) {
         char command[1024], options[256];
-        snprintf(command, sizeof command,
-                 "rm -f foreign.pem s_server.log; (sleep 5 | timeout 5 openssl s_server -accept "
-                 "127.0.0.1:0 -naccept 1 -cert server.crt -key server.key %s >s_server.log 2>&1 &) "
-                 "; for i in 1 2 3 4 5 6 7 8 9; do grep -q ^ACCEPT s_server.log && break; sleep "
-                 "0.05; done; port=$(sed -n 's/^ACCEPT .*:\\([0-9]*\\)$/\\1/p' s_server.log | head "
-                 "-1); (sleep 0.2; echo Q) | timeout 5 openssl s_client -connect 127.0.0.1:$port "
-                 "-sess_out foreign.pem %s >/dev/null 2>&1",
-                 flags[v], flags[v]);
+        snprintf(
+            command, sizeof command,
+            "rm -f foreign.pem s_server.log; (sleep 5 | timeout 5 openssl s_server -accept "
+            "127.0.0.1:0 -naccept 1 -cert server.crt -key server.key %s >s_server.log 2>&1 &) "
+            "; for i in $(seq 50); do grep -q ^ACCEPT s_server.log && break; sleep 0.1; "
+            "done; port=$(sed -n 's/^ACCEPT .*:\\([0-9]*\\)$/\\1/p' s_server.log | head "
+            "-1); (for i in $(seq 50); do [ -s foreign.pem ] && "
+            "break; sleep 0.1; done; echo Q) | timeout 5 openssl s_client -connect 127.0.0.1:$port "
+            "-sess_out foreign.pem %s >/dev/null 2>&1",
+            flags[v], flags[v]);
         struct buf none = command_output(command);
         buf_deinit(&none);
         cr_assert(cert_exists("foreign.pem"), "%s", flags[v]);

@@ -2,8 +2,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../../src/tls/session_internal.h"
 #include "../../../src/tls/context_internal.h"
+#include "../../../src/tls/session_internal.h"
 #include "support.h"
 
 static const unsigned versions[] = {TLS_PROTOCOL_1_2, TLS_PROTOCOL_1_3};
@@ -84,7 +84,8 @@ Test(session, asks_for_no_certificate_when_verification_is_off)
     struct tls_context *server = context_of(&s);
     for (size_t v = 0; v < 2; v++) {
         struct pair p;
-        pair_start(&p, server, client_context(versions[v], "client.crt", "client.key"), "localhost");
+        pair_start(&p, server, client_context(versions[v], "client.crt", "client.key"),
+                   "localhost");
         pair_run(&p);
         expect_open(&p, "off");
         cr_expect_not(identity_is_verified(tls_session_identity(p.server)));
@@ -126,7 +127,8 @@ Test(session, completes_with_each_of_the_gallery)
             expect_open(&p, r->name);
             struct identity *i = tls_session_identity(p.server);
             if (i != NULL) {
-                const char *got = identity_is_verified(i) ? "ok" : refusal_code(identity_refusal(i));
+                const char *got = identity_is_verified(i) ? "ok"
+                                                          : refusal_code(identity_refusal(i));
                 cr_expect_str_eq(got, r->expected, "%s, version %zu: %s, not %s", r->name, v, got,
                                  r->expected);
             }
@@ -141,7 +143,8 @@ Test(session, works_when_octets_come_one_by_one)
     struct tls_context *server = context_of(&s);
     for (size_t v = 0; v < 2; v++) {
         struct pair p;
-        pair_start(&p, server, client_context(versions[v], "client.crt", "client.key"), "localhost");
+        pair_start(&p, server, client_context(versions[v], "client.crt", "client.key"),
+                   "localhost");
         p.step = 1;
         pair_run(&p);
         expect_open(&p, "one by one");
@@ -186,7 +189,8 @@ Test(session, carries_data_both_ways_and_stops_at_the_limit)
     for (size_t v = 0; v < 2; v++) {
         struct pair p;
         struct buf out = {0}, none = {0};
-        pair_start(&p, server, client_context(versions[v], "client.crt", "client.key"), "localhost");
+        pair_start(&p, server, client_context(versions[v], "client.crt", "client.key"),
+                   "localhost");
         pair_run(&p);
         expect_open(&p, "data");
         tls_session_send(p.client, str_make(data, SIZE), &out);
@@ -247,7 +251,8 @@ Test(session, leaves_plain_http_alone)
     pair_start(&p, context_of(&s), NULL, "localhost");
     struct buf none = {0};
     buf_append_str(&p.to_server, STR("GET / HTTP/1.1\r\n"));
-    cr_expect_eq(tls_session_receive(p.server, &p.to_server, &p.at_server, 100, &none), TLS_NOT_TLS);
+    cr_expect_eq(tls_session_receive(p.server, &p.to_server, &p.at_server, 100, &none),
+                 TLS_NOT_TLS);
     cr_expect_eq(buf_len(&p.to_server), 16);
     cr_expect(buf_is_empty(&none));
     pair_free(&p);
@@ -324,7 +329,8 @@ Test(session, a_changed_record_ends_it_with_an_alert)
     struct tls_context *server = context_of(&s);
     for (size_t v = 0; v < 2; v++) {
         struct pair p;
-        pair_start(&p, server, client_context(versions[v], "client.crt", "client.key"), "localhost");
+        pair_start(&p, server, client_context(versions[v], "client.crt", "client.key"),
+                   "localhost");
         pair_run(&p);
         tls_session_send(p.client, STR("GET / HTTP/1.1\r\n"), &p.to_server);
         p.to_server.data[p.to_server.end - 1] ^= 1;
@@ -378,7 +384,8 @@ Test(session, ends_with_too_many_records_without_data)
                "localhost");
     pair_run(&p);
     expect_open(&p, "before");
-    /* ChangeCipherSpec and warnings are out of place; what mbedTLS skips in silence is empty data. */
+    /* ChangeCipherSpec and warnings are out of place; what mbedTLS skips in silence is empty data.
+     */
     send_empty_records(p.client, 4000, &p.to_server);
     enum tls_status status = TLS_OPEN;
     for (int i = 0; i < 4000 && status == TLS_OPEN; i++)
@@ -388,7 +395,8 @@ Test(session, ends_with_too_many_records_without_data)
     buf_deinit(&out);
 }
 
-/* ---- proof of possession ------------------------------------------------------------------------ */
+/* ---- proof of possession ------------------------------------------------------------------------
+ */
 
 Test(session, fails_without_possession_of_the_key)
 {
@@ -397,7 +405,8 @@ Test(session, fails_without_possession_of_the_key)
     for (size_t v = 0; v < 2; v++) {
         struct pair p;
         struct tls_context *client = client_context(versions[v], "client.crt", "client.key");
-        struct tls_context *thief = client_context(versions[v], "rogues/good.crt", "rogues/good.key");
+        struct tls_context *thief = client_context(versions[v], "rogues/good.crt",
+                                                   "rogues/good.key");
         struct key *own = client->pairs[0]->key;
         client->pairs[0]->key = thief->pairs[0]->key;
         pair_start(&p, server, client, "localhost");
@@ -482,7 +491,8 @@ Test(session, completes_when_only_the_key_can_be_read)
     }
 }
 
-/* ---- resumption: there is none ------------------------------------------------------------------- */
+/* ---- resumption: there is none
+ * ------------------------------------------------------------------- */
 
 Test(session, resumes_nothing)
 {
@@ -492,7 +502,8 @@ Test(session, resumes_nothing)
         struct pair p;
         mbedtls_ssl_session kept;
         mbedtls_ssl_session_init(&kept);
-        pair_start(&p, server, client_context(versions[v], "client.crt", "client.key"), "localhost");
+        pair_start(&p, server, client_context(versions[v], "client.crt", "client.key"),
+                   "localhost");
         pair_run(&p);
         expect_open(&p, "first");
         /* TLS 1.3: mbedTLS gives a session only once it has a ticket. */
@@ -519,7 +530,8 @@ Test(session, sends_no_ticket)
     struct tls_context *server = context_of(&s);
     struct pair p;
     struct buf hello = {0}, answer = {0}, flight = {0}, plain = {0}, more = {0};
-    pair_start(&p, server, client_context(TLS_PROTOCOL_1_3, "client.crt", "client.key"), "localhost");
+    pair_start(&p, server, client_context(TLS_PROTOCOL_1_3, "client.crt", "client.key"),
+               "localhost");
     tls_session_receive(p.client, &answer, &plain, 1, &hello);
     tls_session_receive(p.server, &hello, &plain, 1, &answer);
     tls_session_receive(p.client, &answer, &plain, 1, &flight);

@@ -14,7 +14,8 @@ Test(settings, cipher_lists_of_openssl)
         {"ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"},
         {"ECDHE+AESGCM", "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
                          "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256"},
-        {"ECDHE+AES128+aRSA+AESGCM:nonsense:DHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"},
+        {"ECDHE+AES128+aRSA+AESGCM:nonsense:DHE-RSA-AES128-GCM-SHA256",
+         "ECDHE-RSA-AES128-GCM-SHA256"},
         {"ECDHE-RSA-CHACHA20-POLY1305, ECDHE-RSA-AES128-GCM-SHA256",
          "ECDHE-RSA-CHACHA20-POLY1305:ECDHE-RSA-AES128-GCM-SHA256"},
         {"AESGCM:+AES256:!aECDSA", "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384"},
@@ -58,9 +59,9 @@ Test(settings, tls13_suites)
     int ids[SUITES_MAX];
     struct str bad;
     cr_expect_eq(suites_from_ciphersuites(ids, STR_NONE, &bad), 4);
-    cr_expect_eq(
-        suites_from_ciphersuites(ids, STR("TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256"), &bad),
-        2);
+    cr_expect_eq(suites_from_ciphersuites(
+                     ids, STR("TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256"), &bad),
+                 2);
     cr_expect_eq(ids[0], 0x1303);
     cr_expect_not(tls_ciphersuites_check(STR("TLS_AES_128_GCM_SHA256:TLS_NO"), &bad));
     cr_expect(str_eq_z(bad, "TLS_NO"));

@@ -109,7 +109,8 @@ Test(verify, dates_are_inclusive_at_both_ends)
         time_t now;
         const char *detail_start;
     } cases[] = {
-        {1548979199, "CN=client expired 2020-02-01 is not valid before 2019-02-01, issuer CN=my-ca"},
+        {1548979199,
+         "CN=client expired 2020-02-01 is not valid before 2019-02-01, issuer CN=my-ca"},
         {1548979200, "CN=my-ca is not valid before"},
         {1580515200, "CN=my-ca is not valid before"},
         {1580515201, "CN=client expired 2020-02-01 expired 2020-02-01, issuer CN=my-ca, serial "},
@@ -171,7 +172,8 @@ Test(verify, works_on_a_budget)
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
     enum refusal got = verify_chain(t, c.list, c.count, time(NULL), &rules, &detail);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
-    double ms = (double)(end.tv_sec - start.tv_sec) * 1e3 + (double)(end.tv_nsec - start.tv_nsec) / 1e6;
+    double ms = (double)(end.tv_sec - start.tv_sec) * 1e3 +
+                (double)(end.tv_nsec - start.tv_nsec) / 1e6;
     cr_expect_str_eq(code(got), "chain_too_complex", "%.*s", STR_ARG(buf_str(&detail)));
     cr_expect_lt(ms, 1000.0, "%.1f ms", ms); /* a sanitizer's build included */
     trust_free(t);

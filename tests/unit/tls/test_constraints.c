@@ -1,0 +1,89 @@
+#include <stdio.h>
+#include <time.h>
+
+#include "support.h"
+
+/* A CA with these constraints issues a client certificate with these names, through openssl. */
+static enum refusal outcome(const char *constraints, const char *alt_names, const char *subject)
+{
+    static unsigned number;
+    char command[2048];
+    unsigned n = number++;
+    snprintf(
+        command, sizeof command,
+        "mkdir -p nc; cd nc; printf "
+        "'[ca]\\nbasicConstraints=critical,CA:TRUE\\nnameConstraints=%s\\n"
+        "[leaf]\\n%s%s\\n[dir]\\nO=Good\\n' >%u.ext; [ -f leaf.key ] || openssl genpkey -algorithm "
+        "EC "
+        "-pkeyopt ec_paramgen_curve:P-256 -out leaf.key 2>/dev/null; openssl req -new -key "
+        "leaf.key -subj /CN=limited | openssl x509 -req -CA ../ca.crt -CAkey ../ca.key -set_serial "
+        "%u -extfile %u.ext -extensions ca -days 2 -out %u-ca.crt 2>/dev/null; openssl req -new "
+        "-key leaf.key -subj '%s' | openssl x509 -req -CA %u-ca.crt -CAkey leaf.key -set_serial 7 "
+        "-extfile %u.ext -extensions leaf -days 2 -out %u.crt 2>/dev/null",
+        constraints, alt_names[0] != '\0' ? "subjectAltName=" : "", alt_names, n, n + 100, n, n,
+        subject, n, n, n);
+    struct buf none = command_output(command);
+    buf_deinit(&none);
+    struct chain c = {.count = 0};
+    struct buf detail = {0};
+    char name[64];
+    snprintf(name, sizeof name, "nc/%u.crt", n);
+    chain_add(&c, name);
+    snprintf(name, sizeof name, "nc/%u-ca.crt", n);
+    chain_add(&c, name);
+    cr_assert_eq(c.count, 2, "%s %s", constraints, alt_names);
+    struct trust *t = trust_of("ca.crt", NULL);
+    struct verify_rules rules = {.depth = 1, .rsa_bits = 2048};
+    enum refusal r = verify_chain(t, c.list, c.count, time(NULL), &rules, &detail);
+    trust_free(t);
+    chain_free(&c);
+    buf_deinit(&detail);
+    return r;
+}
+
+Test(constraints, of_every_form)
+{
+    static const struct {
+        const char *constraints, *alt_names, *subject;
+        bool permitted;
+    } cases[] = {
+        {"permitted;DNS:example.org", "DNS:example.org", "/CN=x", true},
+        {"permitted;DNS:example.org", "DNS:A.Example.ORG", "/CN=x", true},
+        {"permitted;DNS:example.org", "DNS:badexample.org", "/CN=x", false},
+        {"permitted;DNS:example.org", "DNS:a.example.org,DNS:b.org", "/CN=x", false},
+        {"permitted;DNS:.example.org", "DNS:a.example.org", "/CN=x", true},
+        {"permitted;DNS:example.org", "email:a@b.org", "/CN=x", true}, /* another form */
+        {"excluded;DNS:example.org", "DNS:a.example.org", "/CN=x", false},
+        {"excluded;DNS:example.org", "DNS:example.com", "/CN=x", true},
+        {"permitted;DNS:org,excluded;DNS:a.org", "DNS:b.a.org", "/CN=x", false},
+        {"permitted;DNS:example.org", "", "/CN=evil.com", false}, /* the CN as a host */
+        {"permitted;DNS:example.org", "", "/CN=a person", true},
+        {"permitted;email:example.org", "email:a@example.org", "/CN=x", true},
+        {"permitted;email:example.org", "email:a@b.example.org", "/CN=x", false},
+        {"permitted;email:.example.org", "email:a@b.example.org", "/CN=x", true},
+        {"permitted;email:a@example.org", "email:a@EXAMPLE.org", "/CN=x", true},
+        {"permitted;email:a@example.org", "email:b@example.org", "/CN=x", false},
+        {"permitted;email:example.org", "", "/CN=x/emailAddress=a@b.org", false},
+        {"permitted;URI:example.org", "URI:https://example.org/x", "/CN=x", true},
+        {"permitted;URI:example.org", "URI:https://u@example.org:8/x", "/CN=x", true},
+        {"permitted;URI:example.org", "URI:https://a.example.org/", "/CN=x", false},
+        {"permitted;URI:.example.org", "URI:spiffe://a.example.org/b", "/CN=x", true},
+        {"permitted;URI:example.org", "URI:urn:a:b", "/CN=x", false},
+        {"permitted;URI:example.org", "URI:https://192.0.2.1/", "/CN=x", false},
+        {"permitted;IP:192.0.2.0/255.255.255.0", "IP:192.0.2.9", "/CN=x", true},
+        {"permitted;IP:192.0.2.0/255.255.255.0", "IP:192.0.3.9", "/CN=x", false},
+        {"permitted;IP:192.0.2.0/255.255.255.0", "IP:2001:db8::1", "/CN=x", false},
+        {"excluded;IP:0.0.0.0/0.0.0.0", "IP:192.0.2.9", "/CN=x", false},
+        {"permitted;dirName:dir", "", "/O=good/CN=x", true},
+        {"permitted;dirName:dir", "", "/O=Bad/CN=x", false},
+        {"permitted;dirName:dir", "", "/CN=x/O=Good", false},
+        {"permitted;otherName:1.2.3.4;UTF8:x", "otherName:1.2.3.4;UTF8:x", "/CN=x", false},
+        {"permitted;otherName:1.2.3.4;UTF8:x", "DNS:a.org", "/CN=x", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        enum refusal r = outcome(cases[i].constraints, cases[i].alt_names, cases[i].subject);
+        cr_expect_eq(r, cases[i].permitted ? REFUSAL_NONE : REFUSAL_NAME_NOT_PERMITTED,
+                     "%s: %s %s: %s", cases[i].constraints, cases[i].alt_names, cases[i].subject,
+                     refusal_code(r));
+    }
+}
