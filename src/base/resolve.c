@@ -35,7 +35,8 @@ static bool split(struct str text, struct host_port *hp)
     return true;
 }
 
-static bool read_port(const struct host_port *hp, uint16_t default_port, uint16_t *port, const char **problem)
+static bool read_port(const struct host_port *hp, uint16_t default_port, uint16_t *port,
+                      const char **problem)
 {
     uint64_t value = default_port;
 
@@ -60,7 +61,8 @@ static size_t one_addr(struct arena *a, const struct addr *one, struct addr **ad
 
 static size_t look_up(struct arena *a, struct str host, uint16_t port, struct addr **addrs)
 {
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC, .ai_flags = AI_ADDRCONFIG};
+    const struct addrinfo hints = {
+        .ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC, .ai_flags = AI_ADDRCONFIG};
     struct addrinfo *answer;
     size_t count = 0;
 
@@ -82,7 +84,8 @@ static size_t look_up(struct arena *a, struct str host, uint16_t port, struct ad
     return count;
 }
 
-size_t resolve_now(struct arena *a, struct str text, uint16_t default_port, struct addr **addrs, const char **problem)
+size_t resolve_now(struct arena *a, struct str text, uint16_t default_port, struct addr **addrs,
+                   const char **problem)
 {
     struct host_port hp;
     struct addr literal;

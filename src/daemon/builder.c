@@ -1,8 +1,8 @@
 /* The life of a builder:
  *
- *   build    load ─▶ settings to the master ─▶ logs and sockets from it ─▶ fork workers ─▶ all ready ─▶ READY, START
- *   watch    a worker that dies is replaced
- *   drain    RETIRE, QUIT or TERM from the master, or its end: workers are told and waited for
+ *   build    load ─▶ settings to the master ─▶ logs and sockets from it ─▶ fork workers ─▶ all
+ * ready ─▶ READY, START watch    a worker that dies is replaced drain    RETIRE, QUIT or TERM from
+ * the master, or its end: workers are told and waited for
  *
  * Until READY any failure ends the builder and its workers, and nothing else has changed. */
 #include "builder.h"
@@ -29,21 +29,22 @@
 #include "title.h"
 #include "worker.h"
 
-/* bind() is tried so often, a pause between: the previous owner of the address may be on its way out. */
-#define BIND_TRIES 5
+/* bind() is tried so often, a pause between: the previous owner of the address may be on its way
+ * out. */
+#define BIND_TRIES    5
 #define BIND_PAUSE_MS 200
 /* A worker that lived shorter than this is replaced after a pause, which doubles up to a limit. */
 #define SHORT_LIFE_MS 1000
-#define PAUSE_MIN_MS 100
-#define PAUSE_MAX_MS 5000
+#define PAUSE_MIN_MS  100
+#define PAUSE_MAX_MS  5000
 /* Deaths by signal (someone's kill, no memory) that a build survives. */
 #define DEATHS_WHILE_BUILDING 3
 /* Workers that were told to end at once get so long. */
 #define KILL_AFTER_MS 1000
 
-struct slot { /* for one worker after the other */
-    pid_t pid;    /* 0: none runs */
-    int channel;  /* to it */
+struct slot {    /* for one worker after the other */
+    pid_t pid;   /* 0: none runs */
+    int channel; /* to it */
     bool ready;
     int64_t started_ms, start_at_ms; /* start_at_ms: when to fork the next */
     int64_t pause_ms;
@@ -132,7 +133,8 @@ static bool get_log(struct builder *b, struct log_file *file)
     if (!send_to_master(b, &m) || !await_result(b, &m))
         return false;
     if (m.result.err != 0) {
-        log_write_errno(&log_process, LOG_EMERG, m.result.err, "open() \"%.*s\" failed", STR_ARG(file->path));
+        log_write_errno(&log_process, LOG_EMERG, m.result.err, "open() \"%.*s\" failed",
+                        STR_ARG(file->path));
         return false;
     }
     if (m.fd_count == 1)
@@ -152,12 +154,13 @@ static void log_listen_failure(const struct listen_spec *spec, const struct mess
 {
     char text[ADDR_TEXT_MAX];
 
-    log_write_errno(&log_process, LOG_EMERG, result->err, "%s %.*s failed", listen_call_text(result->call),
-                    STR_ARG(addr_text_port(&spec->addr, text)));
+    log_write_errno(&log_process, LOG_EMERG, result->err, "%s %.*s failed",
+                    listen_call_text(result->call), STR_ARG(addr_text_port(&spec->addr, text)));
 }
 
 /* Gathers the descriptors of as many results as they come in. */
-static bool receive_sockets(struct builder *b, struct address_sockets *to, struct message_result *result)
+static bool receive_sockets(struct builder *b, struct address_sockets *to,
+                            struct message_result *result)
 {
     struct message m;
 
@@ -182,7 +185,8 @@ static bool ask_for_sockets(struct builder *b, size_t i, struct message_result *
     memset(&m, 0, sizeof m);
     m.type = MESSAGE_LISTEN;
     m.listen.spec = *spec;
-    m.listen.wanted = spec->reuseport && addr_family(&spec->addr) != AF_UNIX ? b->settings.workers : 1;
+    m.listen.wanted = spec->reuseport && addr_family(&spec->addr) != AF_UNIX ? b->settings.workers
+                                                                             : 1;
     *result = (struct message_result){.err = 0};
     return send_to_master(b, &m) && receive_sockets(b, &b->sockets[i], result);
 }
@@ -238,10 +242,12 @@ static void close_sockets(struct builder *b)
 
 /* ------------------------------------------------------------------ forking workers */
 
-/* With reuseport each worker has its own of an address's sockets, and the surplus ones are dealt out. */
+/* With reuseport each worker has its own of an address's sockets, and the surplus ones are dealt
+ * out. */
 static bool is_for_worker(const struct builder *b, size_t listen, size_t socket, size_t worker)
 {
-    return !b->settings.listens[listen].reuseport || b->sockets[listen].count == 1 || socket % b->settings.workers == worker;
+    return !b->settings.listens[listen].reuseport || b->sockets[listen].count == 1 ||
+           socket % b->settings.workers == worker;
 }
 
 /* Fills out with the worker's sockets and closes the others. */
@@ -262,7 +268,8 @@ static size_t deal_sockets(struct builder *b, size_t worker, struct app_socket *
     return count;
 }
 
-/* In the new worker: nothing of the builder's own stays open, or the ends of its channels would not be seen. */
+/* In the new worker: nothing of the builder's own stays open, or the ends of its channels would not
+ * be seen. */
 static void drop_builders_descriptors(struct builder *b)
 {
     (void)close(b->channel);
@@ -288,7 +295,8 @@ static __attribute__((noreturn)) void become_worker(struct builder *b, unsigned 
     drop_builders_descriptors(b);
     title_set("worker process");
     size_t count = deal_sockets(b, index, &sockets);
-    struct worker_start start = {b->app, b->conf, &b->settings, &b->privilege, sockets, count, channel};
+    struct worker_start start = {b->app,  b->conf, &b->settings, &b->privilege,
+                                 sockets, count,   channel};
     int status = worker_run(&start);
     mem_free(sockets);
     free_builders_memory(b);
@@ -302,9 +310,11 @@ static bool start_worker(struct builder *b, unsigned index)
     int ends[2];
 
     clock_update();
-    *slot = (struct slot){.channel = -1, .started_ms = clock_monotonic_ms(), .pause_ms = slot->pause_ms};
+    *slot = (struct slot){
+        .channel = -1, .started_ms = clock_monotonic_ms(), .pause_ms = slot->pause_ms};
     if (!channel_pair(ends)) {
-        log_write_errno(&log_process, LOG_ALERT, errno, "socketpair() failed while spawning \"worker process\"");
+        log_write_errno(&log_process, LOG_ALERT, errno,
+                        "socketpair() failed while spawning \"worker process\"");
         return false;
     }
     pid_t pid = fork();
@@ -316,7 +326,8 @@ static bool start_worker(struct builder *b, unsigned index)
     (void)close(ends[1]);
     if (pid == -1) {
         (void)close(ends[0]);
-        log_write_errno(&log_process, LOG_ALERT, err, "fork() failed while spawning \"worker process\"");
+        log_write_errno(&log_process, LOG_ALERT, err,
+                        "fork() failed while spawning \"worker process\"");
         return false;
     }
     slot->pid = pid;
@@ -348,9 +359,11 @@ static unsigned running_workers(const struct builder *b)
 
 static void send_to_worker(struct slot *slot, const struct message *m)
 {
-    /* A worker that does not read its few messages hangs. One that has ended is about to be reaped. */
+    /* A worker that does not read its few messages hangs. One that has ended is about to be reaped.
+     */
     if (slot->pid != 0 && !channel_send(slot->channel, m) && errno == EAGAIN) {
-        log_write(&log_process, LOG_ALERT, "worker process %d does not respond, killed", (int)slot->pid);
+        log_write(&log_process, LOG_ALERT, "worker process %d does not respond, killed",
+                  (int)slot->pid);
         (void)kill(slot->pid, SIGKILL);
     }
 }
@@ -457,7 +470,8 @@ static void on_master_message(struct builder *b)
     case CHANNEL_EMPTY:
         return;
     case CHANNEL_GONE:
-        /* The master was killed. Its sockets live as long as ours: drain, so that another may start. */
+        /* The master was killed. Its sockets live as long as ours: drain, so that another may
+         * start. */
         (void)close(b->channel);
         b->channel = -1;
         drain(b, MESSAGE_QUIT);
@@ -479,10 +493,11 @@ static void on_master_message(struct builder *b)
 static void log_death(pid_t pid, int status)
 {
     if (WIFSIGNALED(status))
-        log_write(&log_process, LOG_ALERT, "worker process %d exited on signal %d%s", (int)pid, WTERMSIG(status),
-                  WCOREDUMP(status) ? " (core dumped)" : "");
+        log_write(&log_process, LOG_ALERT, "worker process %d exited on signal %d%s", (int)pid,
+                  WTERMSIG(status), WCOREDUMP(status) ? " (core dumped)" : "");
     else
-        log_write(&log_process, LOG_NOTICE, "worker process %d exited with code %d", (int)pid, WEXITSTATUS(status));
+        log_write(&log_process, LOG_NOTICE, "worker process %d exited with code %d", (int)pid,
+                  WEXITSTATUS(status));
 }
 
 /* Before all are ready, a worker that says no means that the configuration cannot run. */
@@ -521,8 +536,9 @@ static void on_death(struct builder *b, pid_t pid, int status)
         if (ends_the_build(b, status))
             drain(b, MESSAGE_QUIT);
         else if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_EXIT_CANNOT_START)
-            log_write(&log_process, LOG_ALERT, "worker process %d exited with fatal code %d and cannot be respawned", (int)pid,
-                      WORKER_EXIT_CANNOT_START);
+            log_write(&log_process, LOG_ALERT,
+                      "worker process %d exited with fatal code %d and cannot be respawned",
+                      (int)pid, WORKER_EXIT_CANNOT_START);
         else
             plan_replacement(slot);
         return;
@@ -587,7 +603,9 @@ static void await_events(struct builder *b)
     b->polled[1] = (struct pollfd){.fd = b->channel, .events = POLLIN};
     for (unsigned i = 0; i < workers; i++)
         /* A worker that ended is SIGCHLD's. */
-        b->polled[i + 2] = (struct pollfd){.fd = b->slots[i].pid != 0 && !b->slots[i].ready ? b->slots[i].channel : -1, .events = POLLIN};
+        b->polled[i + 2] = (struct pollfd){
+            .fd = b->slots[i].pid != 0 && !b->slots[i].ready ? b->slots[i].channel : -1,
+            .events = POLLIN};
     (void)poll(b->polled, workers + 2, wait_ms(b));
     clock_update();
 }
@@ -643,8 +661,8 @@ static bool logs_to_stderr(const struct log *log)
     return false;
 }
 
-/* From here on messages go where the new configuration says; the master's descriptors, inherited, would keep files alive
- * that were rotated away. */
+/* From here on messages go where the new configuration says; the master's descriptors, inherited,
+ * would keep files alive that were rotated away. */
 static void switch_logs(struct builder *b, enum builder_kind kind)
 {
     const struct log *masters = log_process.log;
@@ -683,7 +701,10 @@ static bool build(struct builder *b, enum builder_kind kind)
 
 int builder_run(const struct app *app, void *context, int channel, enum builder_kind kind)
 {
-    struct builder b = {.app = app, .context = context, .channel = channel, .signal_fd = signals_open((int[]){SIGCHLD, SIGTERM}, 2)};
+    struct builder b = {.app = app,
+                        .context = context,
+                        .channel = channel,
+                        .signal_fd = signals_open((int[]){SIGCHLD, SIGTERM}, 2)};
 
     title_set("builder process");
     if (!build(&b, kind)) {

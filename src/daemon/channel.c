@@ -8,7 +8,8 @@
 
 const char *listen_call_text(enum listen_call call)
 {
-    static const char *const texts[] = {[CALL_SOCKET] = "socket()", [CALL_BIND] = "bind() to", [CALL_LISTEN] = "listen() to"};
+    static const char *const texts[] = {
+        [CALL_SOCKET] = "socket()", [CALL_BIND] = "bind() to", [CALL_LISTEN] = "listen() to"};
 
     return texts[call];
 }
@@ -19,7 +20,7 @@ bool channel_pair(int fds[2])
 }
 
 /* What is sent of a message: its type, then the body that the type has. */
-#define HEAD_SIZE offsetof(struct message, settings)
+#define HEAD_SIZE        offsetof(struct message, settings)
 #define SIZE_MAX_ON_WIRE offsetof(struct message, fds)
 
 static size_t body_size(enum message_type type)
@@ -64,7 +65,8 @@ bool channel_send(int fd, const struct message *m)
         memset(&control, 0, sizeof control);
         head.msg_control = &control;
         head.msg_controllen = CMSG_SPACE(fds_size);
-        control.head = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(fds_size)};
+        control.head = (struct cmsghdr){
+            .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(fds_size)};
         memcpy(CMSG_DATA(&control.head), m->fds, fds_size);
     }
     do
@@ -98,7 +100,10 @@ enum channel_status channel_receive(int fd, struct message *m, bool wait)
 {
     union control control;
     struct iovec data = {.iov_base = m, .iov_len = SIZE_MAX_ON_WIRE};
-    struct msghdr head = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    struct msghdr head = {.msg_iov = &data,
+                          .msg_iovlen = 1,
+                          .msg_control = &control,
+                          .msg_controllen = sizeof control};
     ssize_t got;
 
     do
@@ -109,8 +114,10 @@ enum channel_status channel_receive(int fd, struct message *m, bool wait)
     if (got <= 0)
         return CHANNEL_GONE;
     take_fds(m, &head);
-    /* Both ends are one program: a message of another size, or with descriptors lost, is a bug or a lack of them. */
-    if ((size_t)got < HEAD_SIZE || (size_t)got != HEAD_SIZE + body_size(m->type) || (head.msg_flags & MSG_CTRUNC) != 0) {
+    /* Both ends are one program: a message of another size, or with descriptors lost, is a bug or a
+     * lack of them. */
+    if ((size_t)got < HEAD_SIZE || (size_t)got != HEAD_SIZE + body_size(m->type) ||
+        (head.msg_flags & MSG_CTRUNC) != 0) {
         message_close_fds(m);
         return CHANNEL_GONE;
     }

@@ -34,7 +34,7 @@ struct message_settings {
 };
 
 struct message_log {
-    int level; /* of the master's own messages that go there; -1: none */
+    int level;           /* of the master's own messages that go there; -1: none */
     char path[PATH_MAX]; /* empty: stderr, no descriptor in the answer */
 };
 

@@ -15,13 +15,16 @@
 /* For each wait: connecting, sending, receiving. */
 #define WAIT_SECONDS 5
 #define DEFAULT_PORT 443
-#define READ_SIZE 4096
+#define READ_SIZE    4096
 
-static const char question[] = "GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: portcullis-check\r\nConnection: close\r\n\r\n";
+static const char question[] = "GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: "
+                               "portcullis-check\r\nConnection: close\r\n\r\n";
 
 static bool unhealthy(const char *what, int err)
 {
-    (void)fprintf(stderr, err != 0 ? "portcullis: unhealthy: %s (%d: %s)\n" : "portcullis: unhealthy: %s\n", what, err, strerror(err));
+    (void)fprintf(stderr,
+                  err != 0 ? "portcullis: unhealthy: %s (%d: %s)\n" : "portcullis: unhealthy: %s\n",
+                  what, err, strerror(err));
     return false;
 }
 
@@ -172,7 +175,8 @@ static bool await_answer(struct asking *a)
     while (buf_len(&a->answer) < start.len) {
         if (!receive_in(a) || (a->tls != NULL && !take_tls(a)))
             return false;
-        if (a->tls != NULL && tls_session_status(a->tls) == TLS_CLOSED && buf_len(&a->answer) < start.len)
+        if (a->tls != NULL && tls_session_status(a->tls) == TLS_CLOSED &&
+            buf_len(&a->answer) < start.len)
             return unhealthy("the connection was closed without an answer", 0);
     }
     return str_starts(buf_str(&a->answer), start) || unhealthy("the answer is not HTTP", 0);

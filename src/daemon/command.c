@@ -36,7 +36,8 @@ static const char help_text[] =
     "  -e filename   : set error log file (default: stderr)\n"
     "  -c filename   : set configuration file (default: " CONF_NAME " under the prefix)\n"
     "  -g directives : set global directives out of configuration file\n"
-    "  --check       : is the server healthy? Any answer over TLS, without a certificate, says yes\n"
+    "  --check       : is the server healthy? Any answer over TLS, without a certificate, says "
+    "yes\n"
     "\n";
 
 /* ------------------------------------------------------------------ reading */
@@ -109,7 +110,11 @@ static void set_value(struct command *c, char option, const char *value)
 /* "-cFILE" and "-c FILE". */
 static void take_value(struct command *c, char option, const char *rest, struct words *w)
 {
-    static const char *const lacks[] = {['p'] = "directory name", ['c'] = "file name", ['e'] = "file name", ['g'] = "parameter", ['s'] = "parameter"};
+    static const char *const lacks[] = {['p'] = "directory name",
+                                        ['c'] = "file name",
+                                        ['e'] = "file name",
+                                        ['g'] = "parameter",
+                                        ['s'] = "parameter"};
 
     if (*rest == '\0' && w->at + 1 < w->count)
         rest = w->items[++w->at];
@@ -218,8 +223,12 @@ void command_parse(struct command *c, int argc, char **argv)
 {
     struct words w = {.count = argc, .at = 1, .items = argv};
 
-    *c = (struct command){.action = COMMAND_RUN, .conf_path = kept(CONF_NAME), .prefix = kept(""), .error_log = kept(""),
-                          .directives = kept(""), .check = kept("")};
+    *c = (struct command){.action = COMMAND_RUN,
+                          .conf_path = kept(CONF_NAME),
+                          .prefix = kept(""),
+                          .error_log = kept(""),
+                          .directives = kept(""),
+                          .check = kept("")};
     for (; w.at < w.count && c->action != COMMAND_WRONG; w.at++)
         take_word(c, &w);
     complete_prefix(c);
@@ -242,8 +251,11 @@ static int show_version(const struct command *c)
 {
     (void)fprintf(stderr, "portcullis version: portcullis/" PC_VERSION "\n");
     if (c->show_details)
-        (void)fprintf(stderr, "built with %s\nprefix: %s\nconfiguration: %s\npid file: %s\naccess log: %s, where its folder exists\n",
-                      tls_library_version(), PORTCULLIS_PREFIX, PORTCULLIS_PREFIX CONF_NAME, PORTCULLIS_PID, PORTCULLIS_ACCESS_LOG);
+        (void)fprintf(stderr,
+                      "built with %s\nprefix: %s\nconfiguration: %s\npid file: %s\naccess log: %s, "
+                      "where its folder exists\n",
+                      tls_library_version(), PORTCULLIS_PREFIX, PORTCULLIS_PREFIX CONF_NAME,
+                      PORTCULLIS_PID, PORTCULLIS_ACCESS_LOG);
     if (c->show_help)
         (void)fputs(help_text, stderr);
     return 0;
@@ -281,13 +293,15 @@ static int test(const struct command *c)
     bool ok = false;
 
     if (s != NULL && !c->quiet)
-        (void)fprintf(stderr, "portcullis: the configuration file %s syntax is ok\n", c->conf_path.ptr);
+        (void)fprintf(stderr, "portcullis: the configuration file %s syntax is ok\n",
+                      c->conf_path.ptr);
     if (s != NULL)
         ok = proxy_app_try(s);
     if (!ok)
         (void)fprintf(stderr, "portcullis: configuration file %s test failed\n", c->conf_path.ptr);
     else if (!c->quiet)
-        (void)fprintf(stderr, "portcullis: configuration file %s test is successful\n", c->conf_path.ptr);
+        (void)fprintf(stderr, "portcullis: configuration file %s test is successful\n",
+                      c->conf_path.ptr);
     if (ok && c->dump)
         dump(s);
     if (s != NULL)
@@ -307,7 +321,8 @@ static void open_first_log(const struct command *c)
     file = (struct log_file){.path = c->error_log, .fd = log_open(c->error_log.ptr)};
     if (file.fd == -1) {
         /* As nginx: it says so and goes on with stderr. */
-        log_write_errno(&log_process, LOG_ALERT, errno, "could not open error log file: open() \"%s\" failed", c->error_log.ptr);
+        log_write_errno(&log_process, LOG_ALERT, errno,
+                        "could not open error log file: open() \"%s\" failed", c->error_log.ptr);
         return;
     }
     log_set_process(&log);

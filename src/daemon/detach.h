@@ -2,8 +2,8 @@
 #ifndef PORTCULLIS_SRC_DAEMON_DETACH_H
 #define PORTCULLIS_SRC_DAEMON_DETACH_H
 
-/* Returns in the child, with the descriptor for detach_report; -1 with errno: could not. The parent exits with the
- * status reported, or 1. */
+/* Returns in the child, with the descriptor for detach_report; -1 with errno: could not. The parent
+ * exits with the status reported, or 1. */
 int detach(void);
 void detach_report(int fd, int status);
 /* stderr becomes log_fd, or nothing when that is -1. */

@@ -39,8 +39,8 @@ static void close_one(struct listening *l)
 static bool is_there(const struct listen_set *set, const struct addr *addr)
 {
     LIST_FOR_EACH(it, &set->sockets)
-        if (addr_eq(&listening_of(it)->addr, addr))
-            return true;
+    if (addr_eq(&listening_of(it)->addr, addr))
+        return true;
     return false;
 }
 
@@ -50,7 +50,8 @@ static void unlink_path(const struct addr *addr)
         (void)unlink(addr->un.sun_path);
 }
 
-/* A unix socket's path goes with its last socket, unless another one is there under the same name. */
+/* A unix socket's path goes with its last socket, unless another one is there under the same name.
+ */
 static void close_for_good(struct listen_set *set, struct listening *l)
 {
     struct addr addr = l->addr;
@@ -70,7 +71,8 @@ static bool set_option(int fd, int level, int name, int value)
 /* As nginx: whoever may reach a unix socket's path may connect. */
 static bool open_to_all(const struct addr *addr)
 {
-    return addr_family(addr) != AF_UNIX || addr->un.sun_path[0] == '\0' || chmod(addr->un.sun_path, 0666) == 0;
+    return addr_family(addr) != AF_UNIX || addr->un.sun_path[0] == '\0' ||
+           chmod(addr->un.sun_path, 0666) == 0;
 }
 
 /* Options that may change between configurations. */
@@ -87,7 +89,8 @@ static bool prepare(int fd, const struct listen_spec *spec, enum listen_call *fa
         return false;
     if (spec->reuseport && !set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1))
         return false;
-    if (addr_family(&spec->addr) == AF_INET6 && !set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, spec->ipv6only))
+    if (addr_family(&spec->addr) == AF_INET6 &&
+        !set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, spec->ipv6only))
         return false;
     *failed = CALL_BIND;
     if (bind(fd, &spec->addr.sa, spec->addr.len) == -1)
@@ -96,7 +99,8 @@ static bool prepare(int fd, const struct listen_spec *spec, enum listen_call *fa
     return open_to_all(&spec->addr) && apply(fd, spec);
 }
 
-static struct listening *open_one(struct listen_set *set, const struct listen_spec *spec, enum listen_call *failed)
+static struct listening *open_one(struct listen_set *set, const struct listen_spec *spec,
+                                  enum listen_call *failed)
 {
     *failed = CALL_SOCKET;
     int fd = socket(addr_family(&spec->addr), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -126,14 +130,17 @@ static void add_fd(struct listen_fds *out, struct listening *l)
 }
 
 /* All that are there, also more than wanted: each has a queue of its own, and connections in it. */
-static bool take_existing(struct listen_set *set, const struct listen_spec *spec, struct listen_fds *out)
+static bool take_existing(struct listen_set *set, const struct listen_spec *spec,
+                          struct listen_fds *out)
 {
-    LIST_FOR_EACH(it, &set->sockets) {
+    LIST_FOR_EACH(it, &set->sockets)
+    {
         struct listening *l = listening_of(it);
         if (!addr_eq(&l->addr, &spec->addr))
             continue;
         if (spec->reuseport && addr_family(&spec->addr) != AF_UNIX)
-            (void)set_option(l->fd, SOL_SOCKET, SO_REUSEPORT, 1); /* or its new neighbours could not bind */
+            (void)set_option(l->fd, SOL_SOCKET, SO_REUSEPORT,
+                             1); /* or its new neighbours could not bind */
         if (!apply(l->fd, spec))
             return false;
         add_fd(out, l);
@@ -141,7 +148,8 @@ static bool take_existing(struct listen_set *set, const struct listen_spec *spec
     return true;
 }
 
-bool listen_set_get(struct listen_set *set, const struct listen_spec *spec, unsigned wanted, struct listen_fds *out, enum listen_call *failed)
+bool listen_set_get(struct listen_set *set, const struct listen_spec *spec, unsigned wanted,
+                    struct listen_fds *out, enum listen_call *failed)
 {
     *failed = CALL_LISTEN;
     if (!take_existing(set, spec, out))
@@ -160,12 +168,13 @@ bool listen_set_get(struct listen_set *set, const struct listen_spec *spec, unsi
 void listen_set_begin(struct listen_set *set)
 {
     LIST_FOR_EACH(it, &set->sockets)
-        listening_of(it)->wanted = listening_of(it)->is_new = false;
+    listening_of(it)->wanted = listening_of(it)->is_new = false;
 }
 
 void listen_set_commit(struct listen_set *set)
 {
-    LIST_FOR_EACH(it, &set->sockets) {
+    LIST_FOR_EACH(it, &set->sockets)
+    {
         struct listening *l = listening_of(it);
         if (l->wanted)
             l->is_new = false;
@@ -177,12 +186,12 @@ void listen_set_commit(struct listen_set *set)
 void listen_set_rollback(struct listen_set *set)
 {
     LIST_FOR_EACH(it, &set->sockets)
-        if (listening_of(it)->is_new)
-            close_for_good(set, listening_of(it));
+    if (listening_of(it)->is_new)
+        close_for_good(set, listening_of(it));
 }
 
 void listen_set_close(struct listen_set *set)
 {
     LIST_FOR_EACH(it, &set->sockets)
-        close_for_good(set, listening_of(it));
+    close_for_good(set, listening_of(it));
 }

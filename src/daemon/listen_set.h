@@ -13,13 +13,14 @@ struct listen_set {
 void listen_set_init(struct listen_set *set);
 /* Marks all as unwanted by the configuration that is being built. */
 void listen_set_begin(struct listen_set *set);
-/* Sockets for spec: those that are there, and new ones up to wanted. Appends them to fds (room for room); *count of them.
- * False with errno and the call that failed. */
+/* Sockets for spec: those that are there, and new ones up to wanted. Appends them to fds (room for
+ * room); *count of them. False with errno and the call that failed. */
 struct listen_fds {
     int *fds;
     size_t count;
 };
-bool listen_set_get(struct listen_set *set, const struct listen_spec *spec, unsigned wanted, struct listen_fds *out, enum listen_call *failed);
+bool listen_set_get(struct listen_set *set, const struct listen_spec *spec, unsigned wanted,
+                    struct listen_fds *out, enum listen_call *failed);
 /* The configuration serves: closes what it does not want. */
 void listen_set_commit(struct listen_set *set);
 /* It failed: closes what was opened for it. */

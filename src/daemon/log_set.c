@@ -43,7 +43,8 @@ void log_set_reopen(struct log_set *set)
         reopen(f);
 }
 
-void log_set_sweep(struct log_set *set, bool (*keep)(void *owner, const struct log_file *file), void *owner)
+void log_set_sweep(struct log_set *set, bool (*keep)(void *owner, const struct log_file *file),
+                   void *owner)
 {
     for (struct log_file **at = &set->files; *at != NULL;) {
         struct log_file *f = *at;

@@ -2,7 +2,8 @@
  * builder for each configuration, gives it what it asks for, and reads nothing itself.
  *
  *   HUP ──▶ start_builder ──▶ SETTINGS, LOG…, LISTEN… ──▶ READY: the old builder is told to RETIRE
- *                                    └──▶ builder ends: what was opened for it is closed, the old one serves on
+ *                                    └──▶ builder ends: what was opened for it is closed, the old
+ * one serves on
  *
  * A HUP during a build is remembered, once: reloads cannot pile up. */
 #include <assert.h>
@@ -56,7 +57,7 @@ struct master {
     struct builder_ref *building, *serving; /* others are leaving */
     struct listen_set sockets;
     struct log_set logs;
-    struct log *log; /* the chain of the serving configuration */
+    struct log *log;         /* the chain of the serving configuration */
     char pid_path[PATH_MAX]; /* empty: not written */
     enum { RUNNING, QUITTING, TERMINATING } state;
     enum { IN_FOREGROUND, MUST_DETACH, DETACHED, MUST_BE_SINGLE } place;
@@ -82,7 +83,8 @@ static int compare_ints(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* In the child: every descriptor of the master's but these, or sockets and channels would live on in it. */
+/* In the child: every descriptor of the master's but these, or sockets and channels would live on
+ * in it. */
 static void close_all_but(int *keep, size_t count)
 {
     unsigned from = STDERR_FILENO + 1;
@@ -123,7 +125,8 @@ static struct builder_ref *builder_fork(struct master *m)
     int ends[2];
 
     if (!channel_pair(ends)) {
-        log_write_errno(&log_process, LOG_ALERT, errno, "socketpair() failed while spawning \"builder process\"");
+        log_write_errno(&log_process, LOG_ALERT, errno,
+                        "socketpair() failed while spawning \"builder process\"");
         return NULL;
     }
     pid_t pid = fork();
@@ -135,7 +138,8 @@ static struct builder_ref *builder_fork(struct master *m)
     (void)close(ends[1]);
     if (pid == -1) {
         (void)close(ends[0]);
-        log_write_errno(&log_process, LOG_ALERT, err, "fork() failed while spawning \"builder process\"");
+        log_write_errno(&log_process, LOG_ALERT, err,
+                        "fork() failed while spawning \"builder process\"");
         return NULL;
     }
     struct builder_ref *b = MEM_NEW(struct builder_ref);
@@ -203,7 +207,8 @@ static bool is_log_needed(void *owner, const struct log_file *file)
 {
     struct master *m = owner;
 
-    LIST_FOR_EACH(it, &m->builders) {
+    LIST_FOR_EACH(it, &m->builders)
+    {
         struct builder_ref *b = builder_of(it);
         for (size_t i = 0; i < b->log_count; i++)
             if (b->logs[i].file == file)
@@ -273,13 +278,14 @@ static void reopen_logs(struct master *m)
 {
     log_set_reopen(&m->logs);
     LIST_FOR_EACH(it, &m->builders)
-        for (unsigned i = 0; i < builder_of(it)->log_count; i++)
-            send_log(builder_of(it), i);
+    for (unsigned i = 0; i < builder_of(it)->log_count; i++)
+        send_log(builder_of(it), i);
 }
 
 /* ------------------------------------------------------------------ what builders ask for */
 
-static void reply(struct builder_ref *b, const struct message_result *result, const int *fds, size_t count)
+static void reply(struct builder_ref *b, const struct message_result *result, const int *fds,
+                  size_t count)
 {
     struct message msg;
 
@@ -348,7 +354,8 @@ static void on_listen(struct master *m, struct builder_ref *b, const struct mess
     mem_free(sockets.fds);
 }
 
-/* ------------------------------------------------------------------ one configuration after the other */
+/* ------------------------------------------------------------------ one configuration after the
+ * other */
 
 static void end_at_once(struct master *m);
 
@@ -462,8 +469,8 @@ static void on_death(struct master *m, struct builder_ref *b, int status)
     if (b->channel != -1)
         on_channel(m, b); /* what it said last */
     if (WIFSIGNALED(status))
-        log_write(&log_process, LOG_ALERT, "builder process %d exited on signal %d%s", (int)b->pid, WTERMSIG(status),
-                  WCOREDUMP(status) ? " (core dumped)" : "");
+        log_write(&log_process, LOG_ALERT, "builder process %d exited on signal %d%s", (int)b->pid,
+                  WTERMSIG(status), WCOREDUMP(status) ? " (core dumped)" : "");
     if (b == m->building)
         on_failed_build(m);
     else if (b == m->serving)
@@ -480,10 +487,10 @@ static void reap(struct master *m)
     /* As process 1 of a container, orphans too. */
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
         LIST_FOR_EACH(it, &m->builders)
-            if (builder_of(it)->pid == pid) {
-                on_death(m, builder_of(it), status);
-                break;
-            }
+    if (builder_of(it)->pid == pid) {
+        on_death(m, builder_of(it), status);
+        break;
+    }
 }
 
 /* ------------------------------------------------------------------ signals */
@@ -498,8 +505,8 @@ static void stop_serving(struct master *m, enum message_type how)
 {
     kill_building(m);
     LIST_FOR_EACH(it, &m->builders)
-        if (builder_of(it) != m->building)
-            order(builder_of(it), how);
+    if (builder_of(it) != m->building)
+        order(builder_of(it), how);
     listen_set_close(&m->sockets);
 }
 
@@ -568,7 +575,8 @@ static void on_signal(struct master *m, const struct signalfd_siginfo *info)
         const struct signal_row *row = &signals[i];
         if ((uint32_t)row->number != info->ssi_signo)
             continue;
-        log_write(&log_process, LOG_NOTICE, "signal %d (%s) received from %d, %s", row->number, row->name, (int)info->ssi_pid, row->action);
+        log_write(&log_process, LOG_NOTICE, "signal %d (%s) received from %d, %s", row->number,
+                  row->name, (int)info->ssi_pid, row->action);
         row->act(m);
     }
 }
@@ -611,12 +619,13 @@ static void poll_once(struct master *m)
     size_t count = 1;
 
     LIST_FOR_EACH(it, &m->builders)
-        count++;
+    count++;
     struct pollfd *polled = mem_zalloc(sizeof *polled * count);
     struct builder_ref **refs = mem_zalloc(sizeof *refs * count);
     polled[0] = (struct pollfd){.fd = m->signal_fd, .events = POLLIN};
     count = 1;
-    LIST_FOR_EACH(it, &m->builders) {
+    LIST_FOR_EACH(it, &m->builders)
+    {
         refs[count] = builder_of(it);
         polled[count++] = (struct pollfd){.fd = builder_of(it)->channel, .events = POLLIN};
     }
@@ -635,7 +644,7 @@ static void poll_once(struct master *m)
 static void kill_builders(struct master *m)
 {
     LIST_FOR_EACH(it, &m->builders)
-        (void)kill(builder_of(it)->pid, SIGKILL);
+    (void)kill(builder_of(it)->pid, SIGKILL);
     m->kill_at_ms = clock_monotonic_ms() + KILL_AFTER_MS;
 }
 
@@ -645,7 +654,8 @@ static void on_time(struct master *m)
 
     if (m->kill_at_ms != 0 && now >= m->kill_at_ms)
         kill_builders(m);
-    if (m->rebuild_at_ms != 0 && now >= m->rebuild_at_ms && m->state == RUNNING && m->building == NULL)
+    if (m->rebuild_at_ms != 0 && now >= m->rebuild_at_ms && m->state == RUNNING &&
+        m->building == NULL)
         start_builder(m);
 }
 

@@ -53,6 +53,7 @@ pid_t pid_file_read(const char *path)
     struct str content = str_make(text, n > 0 ? (size_t)n : 0);
     pid_t pid = parse(content);
     if (pid == 0)
-        log_write(&log_process, LOG_ERROR, "invalid PID number \"%.*s\" in \"%s\"", STR_ARG(str_trim(content)), path);
+        log_write(&log_process, LOG_ERROR, "invalid PID number \"%.*s\" in \"%s\"",
+                  STR_ARG(str_trim(content)), path);
     return pid;
 }

@@ -49,7 +49,8 @@ bool privilege_find(struct privilege *p, const struct daemon_settings *s)
     if (!p->drop) {
         if (s->user != NULL)
             log_write(&log_process, LOG_WARN,
-                      "the \"user\" directive makes sense only if the master process runs with super-user privileges, ignored");
+                      "the \"user\" directive makes sense only if the master process runs with "
+                      "super-user privileges, ignored");
         return true;
     }
     return find_user(p, s) && (s->group == NULL || find_group(p, s->group));
@@ -60,7 +61,8 @@ static void set_limits(const struct daemon_settings *s)
     struct rlimit limit = {s->rlimit_nofile, s->rlimit_nofile};
 
     if (s->rlimit_nofile > 0 && setrlimit(RLIMIT_NOFILE, &limit) == -1)
-        log_write_errno(&log_process, LOG_ALERT, errno, "setrlimit(RLIMIT_NOFILE, %llu) failed", (unsigned long long)s->rlimit_nofile);
+        log_write_errno(&log_process, LOG_ALERT, errno, "setrlimit(RLIMIT_NOFILE, %llu) failed",
+                        (unsigned long long)s->rlimit_nofile);
     if (s->priority != 0 && setpriority(PRIO_PROCESS, 0, s->priority) == -1)
         log_write_errno(&log_process, LOG_ALERT, errno, "setpriority(%d) failed", s->priority);
 }

@@ -28,7 +28,8 @@ static void on_problem(void *owner, enum log_level level, struct str message)
     bool is_silenced = c->action == COMMAND_TEST && c->quiet && level > LOG_ERROR;
 
     /* Whoever signals or asks for health has read the warnings, or will. */
-    if (!is_silenced && (level <= LOG_ERROR || c->action == COMMAND_RUN || c->action == COMMAND_TEST))
+    if (!is_silenced &&
+        (level <= LOG_ERROR || c->action == COMMAND_RUN || c->action == COMMAND_TEST))
         log_write(&log_process, level, "%.*s", STR_ARG(message));
 }
 
@@ -86,8 +87,11 @@ static void fill_settings(struct daemon_settings *s, const struct loaded *l)
 
 static struct listen_spec spec_of(const struct listen_conf *l)
 {
-    return (struct listen_spec){
-        .addr = l->addr, .backlog = l->backlog, .reuseport = l->reuseport, .ipv6only = l->ipv6only, .so_keepalive = l->so_keepalive};
+    return (struct listen_spec){.addr = l->addr,
+                                .backlog = l->backlog,
+                                .reuseport = l->reuseport,
+                                .ipv6only = l->ipv6only,
+                                .so_keepalive = l->so_keepalive};
 }
 
 /* env NAME=value; a bare NAME is there already, since nothing of the environment is thrown away. */
@@ -159,7 +163,8 @@ static bool try_address(struct listen_set *set, const struct listen_conf *l)
     bool ok = listen_set_get(set, &spec, 1, &fds, &failed) || errno == EADDRINUSE;
 
     if (!ok)
-        log_write_errno(&log_process, LOG_EMERG, errno, "%s %.*s failed", listen_call_text(failed), STR_ARG(addr_text_port(&l->addr, text)));
+        log_write_errno(&log_process, LOG_EMERG, errno, "%s %.*s failed", listen_call_text(failed),
+                        STR_ARG(addr_text_port(&l->addr, text)));
     mem_free(fds.fds);
     return ok;
 }
@@ -178,7 +183,8 @@ static bool try_addresses(const struct snapshot *s)
 
 bool proxy_app_try(const struct snapshot *s)
 {
-    const struct daemon_settings settings = {.user = z_or_null(s->process.user), .group = z_or_null(s->process.group)};
+    const struct daemon_settings settings = {.user = z_or_null(s->process.user),
+                                             .group = z_or_null(s->process.group)};
     struct privilege privilege;
 
     return privilege_find(&privilege, &settings) && try_logs(s) && try_addresses(s);
@@ -208,7 +214,8 @@ static void *start(void *conf, struct loop *l, const struct app_socket *sockets,
     struct proxy_socket *bound = mem_zalloc(sizeof *bound * (count + 1));
 
     for (size_t i = 0; i < count; i++)
-        bound[i] = (struct proxy_socket){sockets[i].fd, loaded->snapshot->http.binds.items[sockets[i].listen]};
+        bound[i] = (struct proxy_socket){sockets[i].fd,
+                                         loaded->snapshot->http.binds.items[sockets[i].listen]};
     struct proxy *p = proxy_start(l, loaded->snapshot, bound, count);
     mem_free(bound);
     return p;
@@ -216,7 +223,8 @@ static void *start(void *conf, struct loop *l, const struct app_socket *sockets,
 
 static void drain(void *running, enum app_drain how, void (*on_done)(void *owner), void *owner)
 {
-    proxy_drain(running, how == APP_DRAIN_QUIT ? PROXY_DRAIN_QUIT : PROXY_DRAIN_RELOAD, on_done, owner);
+    proxy_drain(running, how == APP_DRAIN_QUIT ? PROXY_DRAIN_QUIT : PROXY_DRAIN_RELOAD, on_done,
+                owner);
 }
 
 static void abort_running(void *running)

@@ -4,7 +4,8 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 
-static const int not_blocked[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT};
+static const int not_blocked[] = {SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGABRT, SIGTRAP,
+                                  SIGSYS,  SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT};
 
 void signals_block(void)
 {

@@ -41,7 +41,8 @@ static bool open_one(struct single *s, size_t i)
     char text[ADDR_TEXT_MAX];
 
     if (!listen_set_get(&s->listening, spec, 1, &got, &failed)) {
-        log_write_errno(&log_process, LOG_EMERG, errno, "%s %.*s failed", listen_call_text(failed), STR_ARG(addr_text_port(&spec->addr, text)));
+        log_write_errno(&log_process, LOG_EMERG, errno, "%s %.*s failed", listen_call_text(failed),
+                        STR_ARG(addr_text_port(&spec->addr, text)));
         mem_free(got.fds);
         return false;
     }
@@ -62,7 +63,8 @@ static bool open_sockets(struct single *s)
 static int run(struct single *s)
 {
     const struct privilege as_started = {.drop = false};
-    struct worker_start start = {s->app, s->conf, &s->settings, &as_started, s->sockets, s->socket_count, -1};
+    struct worker_start start = {s->app,          s->conf, &s->settings, &as_started, s->sockets,
+                                 s->socket_count, -1};
 
     if (s->app->provide != NULL)
         s->app->provide(s->conf, geteuid(), getegid());

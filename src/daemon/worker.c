@@ -73,7 +73,8 @@ static void drain(struct worker *w, enum app_drain how)
     if (first && !w->ending)
         say_draining(w);
     w->start->app->drain(w->running, how, on_drained, w);
-    /* An address that no configuration wants any more must end, and it does with its last descriptor. */
+    /* An address that no configuration wants any more must end, and it does with its last
+     * descriptor. */
     if (first)
         close_listening(w);
 }
@@ -150,7 +151,8 @@ static void on_channel(void *owner)
         if (status == CHANNEL_EMPTY)
             return;
         if (status == CHANNEL_GONE) {
-            /* The builder was killed, or the master before it: nobody would tell us anything any more. */
+            /* The builder was killed, or the master before it: nobody would tell us anything any
+             * more. */
             watch_free(w->channel);
             w->channel = NULL;
             drain(w, APP_DRAIN_QUIT);

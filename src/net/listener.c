@@ -47,7 +47,8 @@ static void watch_queue(struct listener *l)
 static void wait_for_descriptors(struct listener *l, int err)
 {
     if (!l->shortage)
-        log_write_errno(&log_process, LOG_CRIT, err, "accept4() failed, accepting pauses until descriptors are free");
+        log_write_errno(&log_process, LOG_CRIT, err,
+                        "accept4() failed, accepting pauses until descriptors are free");
     l->shortage = true;
     l->waiting = true;
     timer_start(l->retry, SHORTAGE_WAIT_MS);
@@ -124,7 +125,8 @@ static void on_retry(void *owner)
     watch_queue(l);
 }
 
-struct listener *listener_new(struct loop *loop, int fd, bool multi, void (*on_accept)(void *owner, int fd, const struct addr *peer),
+struct listener *listener_new(struct loop *loop, int fd, bool multi,
+                              void (*on_accept)(void *owner, int fd, const struct addr *peer),
                               void *owner)
 {
     struct listener *l = MEM_NEW(struct listener);

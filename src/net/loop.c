@@ -39,7 +39,8 @@ struct loop {
     uv_loop_t uv;
     struct io uv_io; /* libuv's own descriptor in our set */
     bool uv_ready;
-    uv_check_t uv_anchor; /* keeps uv_backend_timeout from saying "at once" where only weak timers run, or none */
+    uv_check_t uv_anchor; /* keeps uv_backend_timeout from saying "at once" where only weak timers
+                             run, or none */
     int epoll;
     size_t watched; /* descriptors in the set, libuv's not counted */
     bool stopped;

@@ -1,8 +1,10 @@
 /* Queries for one name share one lookup, and its answer is kept.
  *
- *      resolver ── names ──▶ name "app.internal": addresses until expiry ── waiting ──▶ query, query …
+ *      resolver ── names ──▶ name "app.internal": addresses until expiry ── waiting ──▶ query,
+ * query …
  *
- * c-ares may answer from inside its own functions; queries are told by a task, on an empty stack. */
+ * c-ares may answer from inside its own functions; queries are told by a task, on an empty stack.
+ */
 #include "portcullis/net/resolver.h"
 
 #include <ares.h>
@@ -15,11 +17,11 @@
 #include "portcullis/base/memory.h"
 
 /* Names come from requests ($host): answers nobody waits for are thrown out beyond this. */
-#define NAMES_MAX 1024
-#define ADDRS_MAX 64
+#define NAMES_MAX      1024
+#define ADDRS_MAX      64
 #define TRY_TIMEOUT_MS 5000
-#define TRIES 3
-#define SOCKETS_MAX 16 /* ARES_GETSOCK_MAXNUM */
+#define TRIES          3
+#define SOCKETS_MAX    16 /* ARES_GETSOCK_MAXNUM */
 
 struct server_socket {
     struct io io;
@@ -91,7 +93,8 @@ static void on_server_events(struct io *io, uint32_t events)
     int fd = io->fd;
 
     /* s may be gone when c-ares returns. */
-    process(s->resolver, error || (events & EPOLLIN) != 0 ? fd : ARES_SOCKET_BAD, (events & EPOLLOUT) != 0 ? fd : ARES_SOCKET_BAD);
+    process(s->resolver, error || (events & EPOLLIN) != 0 ? fd : ARES_SOCKET_BAD,
+            (events & EPOLLOUT) != 0 ? fd : ARES_SOCKET_BAD);
 }
 
 static void forget_socket(struct resolver *r, int fd)
@@ -132,8 +135,10 @@ static void set_servers(struct resolver *r, const struct addr *servers, size_t c
     for (size_t i = 0; i < count; i++) {
         const struct addr *a = &servers[i];
         int port = addr_port(a) != 0 ? addr_port(a) : 53;
-        nodes[i] = (struct ares_addr_port_node){
-            .next = i + 1 < count ? &nodes[i + 1] : NULL, .family = addr_family(a), .udp_port = port, .tcp_port = port};
+        nodes[i] = (struct ares_addr_port_node){.next = i + 1 < count ? &nodes[i + 1] : NULL,
+                                                .family = addr_family(a),
+                                                .udp_port = port,
+                                                .tcp_port = port};
         if (addr_family(a) == AF_INET)
             nodes[i].addr.addr4 = a->in.sin_addr;
         else
@@ -144,7 +149,8 @@ static void set_servers(struct resolver *r, const struct addr *servers, size_t c
     mem_free(nodes);
 }
 
-struct resolver *resolver_new(struct loop *l, const struct addr *servers, size_t count, int64_t valid_ms, bool ipv4, bool ipv6)
+struct resolver *resolver_new(struct loop *l, const struct addr *servers, size_t count,
+                              int64_t valid_ms, bool ipv4, bool ipv6)
 {
     struct resolver *r = MEM_NEW(struct resolver);
     struct ares_options options = {
@@ -155,7 +161,8 @@ struct resolver *resolver_new(struct loop *l, const struct addr *servers, size_t
         .sock_state_cb = on_socket_state,
         .sock_state_cb_data = r,
     };
-    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB;
+    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
+               ARES_OPT_SOCK_STATE_CB;
 
     assert(count > 0 && (ipv4 || ipv6));
     r->loop = l;
@@ -195,7 +202,7 @@ void resolver_free(struct resolver *r)
     timer_free(r->tick);
     assert(r->sockets == NULL);
     LIST_FOR_EACH(it, &r->names)
-        name_free(CONTAINER_OF(it, struct name, link));
+    name_free(CONTAINER_OF(it, struct name, link));
     mem_free(r);
 }
 
@@ -215,7 +222,8 @@ static void make_room(struct resolver *r)
 
 static struct name *name_find(struct resolver *r, struct str text)
 {
-    LIST_FOR_EACH(it, &r->names) {
+    LIST_FOR_EACH(it, &r->names)
+    {
         struct name *n = CONTAINER_OF(it, struct name, link);
         if (str_eq_nocase(text, str_of(n->text)))
             return n;
@@ -269,13 +277,15 @@ static void keep_addrs(struct name *n, const struct ares_addrinfo *answer)
     int64_t ttl_ms = INT64_MAX;
 
     n->addrs = mem_zalloc(sizeof *n->addrs * ADDRS_MAX);
-    for (const struct ares_addrinfo_node *node = answer->nodes; node != NULL && n->count < ADDRS_MAX; node = node->ai_next) {
+    for (const struct ares_addrinfo_node *node = answer->nodes;
+         node != NULL && n->count < ADDRS_MAX; node = node->ai_next) {
         addr_from_sockaddr(&n->addrs[n->count], node->ai_addr, node->ai_addrlen);
         addr_set_port(&n->addrs[n->count++], 0);
         if ((int64_t)node->ai_ttl * 1000 < ttl_ms)
             ttl_ms = (int64_t)node->ai_ttl * 1000;
     }
-    n->expires_ms = clock_monotonic_ms() + (n->resolver->valid_ms > 0 ? n->resolver->valid_ms : ttl_ms);
+    n->expires_ms = clock_monotonic_ms() +
+                    (n->resolver->valid_ms > 0 ? n->resolver->valid_ms : ttl_ms);
 }
 
 static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *answer)
@@ -299,7 +309,8 @@ static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo 
 static void ask(struct name *n)
 {
     struct resolver *r = n->resolver;
-    const struct ares_addrinfo_hints hints = {.ai_family = r->family, .ai_socktype = SOCK_STREAM, .ai_flags = ARES_AI_NOSORT};
+    const struct ares_addrinfo_hints hints = {
+        .ai_family = r->family, .ai_socktype = SOCK_STREAM, .ai_flags = ARES_AI_NOSORT};
 
     mem_free(n->addrs);
     n->addrs = NULL;
@@ -344,7 +355,7 @@ static void tell_waiting(struct task *t)
     size_t told = 0, waiting = 0;
 
     LIST_FOR_EACH(it, &n->waiting)
-        waiting++;
+    waiting++;
     /* Whoever asks again from inside comes in the next round. */
     while (told++ < waiting && !list_is_empty(&n->waiting)) {
         struct resolver_result result = {n->addrs, n->count, n->problem};
@@ -381,8 +392,9 @@ static bool is_literal(struct name *n)
     return true;
 }
 
-struct resolver_query *resolver_lookup(struct resolver *r, struct str text, int64_t timeout_ms,
-                                       void (*on_result)(void *owner, const struct resolver_result *result), void *owner)
+struct resolver_query *
+resolver_lookup(struct resolver *r, struct str text, int64_t timeout_ms,
+                void (*on_result)(void *owner, const struct resolver_result *result), void *owner)
 {
     struct resolver_query *q = MEM_NEW(struct resolver_query);
     struct name *n = name_find(r, text);

@@ -1,8 +1,9 @@
 /* The process skeleton with workers that echo: what tests/e2e/test_process_skeleton.py drives.
  *
  *   echo_daemon CONFIG       lines of "word value":
- *   listen ADDRESS:PORT | reuseport ADDRESS:PORT | unix PATH | workers N | pid PATH | log PATH | greeting TEXT
- *   daemon on | master off | shutdown_timeout MS | fail STEP HOW    (STEP load, prepare, start or 0…4; HOW exit, crash)
+ *   listen ADDRESS:PORT | reuseport ADDRESS:PORT | unix PATH | workers N | pid PATH | log PATH |
+ * greeting TEXT daemon on | master off | shutdown_timeout MS | fail STEP HOW    (STEP load,
+ * prepare, start or 0…4; HOW exit, crash)
  *
  * A client is greeted ("TEXT PID") and then gets back what it sends. */
 #include <stdio.h>
@@ -65,7 +66,8 @@ static void add_listen(struct conf *c, const char *value, bool reuseport)
     size_t colon = str_find_last(text, ':');
     uint64_t port;
 
-    if (!str_to_u64(str_from(text, colon + 1), &port) || !addr_parse_ip(&l->addr, str_upto(text, colon), (uint16_t)port))
+    if (!str_to_u64(str_from(text, colon + 1), &port) ||
+        !addr_parse_ip(&l->addr, str_upto(text, colon), (uint16_t)port))
         abort();
     l->reuseport = reuseport;
     l->ipv6only = true;
@@ -126,14 +128,19 @@ static void *load(void *context, struct daemon_settings *s)
     FILE *file = fopen(program_config, "r");
 
     (void)context;
-    *s = (struct daemon_settings){.master_process = true, .workers = 1, .listens = c->listens, .pid_path = c->pid, .log_files = &c->file,
+    *s = (struct daemon_settings){.master_process = true,
+                                  .workers = 1,
+                                  .listens = c->listens,
+                                  .pid_path = c->pid,
+                                  .log_files = &c->file,
                                   .error_log = &c->log};
     c->settings = s;
     c->log = (struct log){.file = &c->file, .level = LOG_INFO};
     bool ok = file != NULL && read_lines(c, file);
     if (file != NULL)
         (void)fclose(file);
-    c->file = (struct log_file){.path = str_of(c->log_path), .fd = c->log_path[0] == '\0' ? STDERR_FILENO : -1};
+    c->file = (struct log_file){.path = str_of(c->log_path),
+                                .fd = c->log_path[0] == '\0' ? STDERR_FILENO : -1};
     fail(c, "load");
     if (ok)
         return c;
@@ -248,7 +255,7 @@ static void close_listeners(struct echo *e)
 static void close_clients(struct echo *e)
 {
     LIST_FOR_EACH(it, &e->clients)
-        stream_close_after_flush(CONTAINER_OF(it, struct client, link)->stream, CLOSE_SHUTDOWN, 1000);
+    stream_close_after_flush(CONTAINER_OF(it, struct client, link)->stream, CLOSE_SHUTDOWN, 1000);
 }
 
 /* A reload leaves clients alone; QUIT ends them when what they sent came back. */
@@ -269,7 +276,7 @@ static void abort_clients(void *running)
     struct echo *e = running;
 
     LIST_FOR_EACH(it, &e->clients)
-        stream_close(CONTAINER_OF(it, struct client, link)->stream, CLOSE_SHUTDOWN);
+    stream_close(CONTAINER_OF(it, struct client, link)->stream, CLOSE_SHUTDOWN);
 }
 
 static void flush_logs(void *running)

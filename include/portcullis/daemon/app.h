@@ -26,9 +26,9 @@ struct daemon_settings {
     bool daemonize, master_process;
     unsigned workers;
     const char *pid_path;
-    const char *user, *group; /* NULL: as started; for root "nobody" */
-    uint64_t rlimit_nofile;   /* 0: as started */
-    int priority;             /* nice value */
+    const char *user, *group;    /* NULL: as started; for root "nobody" */
+    uint64_t rlimit_nofile;      /* 0: as started */
+    int priority;                /* nice value */
     int64_t shutdown_timeout_ms; /* 0: none */
     const struct log *error_log;
     struct log_file *log_files; /* the master opens those with a path; their fd is filled in */
@@ -61,9 +61,11 @@ struct app {
     /* In the builder. NULL: failed, and the log says why. context is daemon_run's. */
     void *(*load)(void *context, struct daemon_settings *s);
     void (*unload)(void *conf);
-    /* In the builder, before it forks: makes what workers of that user will write to. May be NULL. */
+    /* In the builder, before it forks: makes what workers of that user will write to. May be NULL.
+     */
     void (*provide)(void *conf, uid_t uid, gid_t gid);
-    /* In a worker, before others are told that it is ready; privileges are dropped. False: the log says why. */
+    /* In a worker, before others are told that it is ready; privileges are dropped. False: the log
+     * says why. */
     bool (*prepare)(void *conf);
     /* In a worker, when all are ready. Begins to accept. */
     void *(*start)(void *conf, struct loop *l, const struct app_socket *sockets, size_t count);
@@ -75,7 +77,8 @@ struct app {
     void (*on_step)(void *conf, enum build_step step);
 };
 
-/* Runs until told to end; returns the program's exit status. argv is where the process title goes. */
+/* Runs until told to end; returns the program's exit status. argv is where the process title goes.
+ */
 int daemon_run(const struct app *app, void *context, char **argv);
 
 #endif

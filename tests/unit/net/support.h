@@ -9,12 +9,12 @@ struct owner {
     struct loop *loop;
     struct stream *stream;
     struct buf got;
-    struct str trace;         /* one letter an event: o d e(clean) E(not clean) r(drain) c */
+    struct str trace; /* one letter an event: o d e(clean) E(not clean) r(drain) c */
     char trace_text[64];
     enum close_reason why;
-    int error;                /* stream_error at on_close */
-    bool keeps_input;         /* on_data consumes nothing */
-    size_t consume_at_most;   /* 0: everything */
+    int error;              /* stream_error at on_close */
+    bool keeps_input;       /* on_data consumes nothing */
+    size_t consume_at_most; /* 0: everything */
     void (*also_on_open)(struct owner *o);
     void (*also_on_data)(struct owner *o);
     void (*also_on_eof)(struct owner *o);

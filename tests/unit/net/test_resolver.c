@@ -25,7 +25,8 @@ static void put16(struct buf *b, unsigned v)
 
 static void put_a(struct buf *b, unsigned last_octet)
 {
-    static const char fixed[] = "\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x0a\0\0"; /* name at 12, A, IN, 60 s, 4 octets, 10.0.0. */
+    static const char fixed[] =
+        "\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x0a\0\0"; /* name at 12, A, IN, 60 s, 4 octets, 10.0.0. */
 
     buf_append(b, fixed, sizeof fixed - 1);
     buf_append_char(b, (char)last_octet);
@@ -100,8 +101,10 @@ static void on_result(void *owner, const struct resolver_result *result)
     a->count = result->count;
     a->first[0] = '\0';
     if (result->count > 0)
-        (void)snprintf(a->first, sizeof a->first, "%.*s", STR_ARG(addr_text(&result->addrs[0], (char[ADDR_TEXT_MAX]){0})));
-    (void)snprintf(a->problem, sizeof a->problem, "%s", result->problem != NULL ? result->problem : "");
+        (void)snprintf(a->first, sizeof a->first, "%.*s",
+                       STR_ARG(addr_text(&result->addrs[0], (char[ADDR_TEXT_MAX]){0})));
+    (void)snprintf(a->problem, sizeof a->problem, "%s",
+                   result->problem != NULL ? result->problem : "");
     if (++a->answers == a->stop_at)
         loop_stop(a->loop);
 }
@@ -172,7 +175,8 @@ Test(resolver, gives_up_after_the_time_allowed)
 
 Test(resolver, says_nothing_of_a_cancelled_query)
 {
-    struct resolver_query *q = resolver_lookup(resolver, STR("good.test"), 10000, on_result, &asker);
+    struct resolver_query *q = resolver_lookup(resolver, STR("good.test"), 10000, on_result,
+                                               &asker);
 
     resolver_cancel(q);
     ask(STR("good.test"), 10000);

@@ -387,7 +387,8 @@ Test(stream, tells_a_reset_from_an_end)
     cr_assert_eq(a.error, ECONNRESET);
 }
 
-/* The upstream answers without reading the request's body and closes, which resets the connection. */
+/* The upstream answers without reading the request's body and closes, which resets the connection.
+ */
 static void write_on(struct owner *o)
 {
     write_z(o->stream, "more of a body nobody reads");
