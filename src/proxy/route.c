@@ -127,6 +127,9 @@ static void redirect_to_slash(struct request *req, const struct location_conf *l
 const struct location_conf *route_location(struct request *req)
 {
     struct search s = {0};
+    if (req->outer_location->kind == LOCATION_NAMED)
+        return req
+            ->outer_location; /* error_page said which; its limit_except may stand in for it */
     search_set(req, &req->server->locations, &s);
     if (s.has_failed) {
         respond_status(req, 500);

@@ -20,7 +20,7 @@ const char *server_ask(const char *request);
 /* Over TLS. sni may be NULL; certificate is as in "a/client" or "a/rogues/expired", NULL for none.
  */
 const char *server_ask_tls(const char *sni, const char *certificate, const char *request);
-void server_make_certs(void);
+void server_make_certs(bool with_rogues);
 /* "STATUS", behind it " -> Location" or " body" (but an HTML page); the port in it is P. */
 const char *server_brief(const char *answer);
 const char *server_file(const char *name); /* of DIR, when it has come; "" after a second */

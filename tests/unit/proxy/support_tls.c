@@ -25,16 +25,16 @@ static void remove_certs(void)
         perror(certs);
 }
 
-void server_make_certs(void)
+void server_make_certs(bool with_rogues)
 {
     char command[512];
     strcpy(certs, "/tmp/test_proxy_certs.XXXXXX");
     cr_assert(mkdtemp(certs) != NULL);
     atexit(remove_certs);
-    snprintf(command, sizeof command,
-             "cd '%s' && for ca in a b; do '%s/certs/make' --ecdsa --rogues $ca >/dev/null || exit "
-             "1; done",
-             certs, PC_SOURCE_DIR);
+    snprintf(
+        command, sizeof command,
+        "cd '%s' && for ca in a b; do '%s/certs/make' --ecdsa %s $ca >/dev/null || exit 1; done",
+        certs, PC_SOURCE_DIR, with_rogues ? "--rogues" : "");
     cr_assert(system(command) == 0);
 }
 

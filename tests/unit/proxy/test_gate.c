@@ -30,7 +30,10 @@ static const char *brief(const char *answer)
 
 static void check(const char *http, const struct gate_row *rows, size_t count)
 {
-    server_make_certs();
+    bool with_rogues = false;
+    for (size_t i = 0; i < count; i++)
+        with_rogues |= rows[i].certificate && strstr(rows[i].certificate, "rogues");
+    server_make_certs(with_rogues);
     server_start(http);
     for (size_t i = 0; i < count; i++) {
         const struct gate_row *row = &rows[i];
@@ -181,7 +184,7 @@ Test(gate, a_refusal_explains_itself_and_is_not_kept, .timeout = 60)
 {
     if (server_is_oracle())
         return;
-    server_make_certs();
+    server_make_certs(true);
     server_start(SERVER("on.example", CA("a") "ssl_verify_client on;"));
     const char *answer = server_ask_tls("on.example", NULL,
                                         "/|Host: on.example|Connection: keep-alive");
@@ -204,7 +207,7 @@ Test(gate, a_refusal_explains_itself_and_is_not_kept, .timeout = 60)
 
 Test(gate, plain_http, .timeout = 60)
 {
-    server_make_certs();
+    server_make_certs(false);
     server_start("server { listen LISTEN ssl; server_name a;" KEY CA(
         "a") "ssl_verify_client on;"
              "error_page 497 =307 https://$host/$is_args; location / { return 200 x; } }");
@@ -235,7 +238,7 @@ Test(gate, variables_of_the_certificate, .timeout = 60)
              "location = /hex { return 200 \"$ssl_client_serial $ssl_client_fingerprint\"; }"
              "location = /time { return 200 "
              "\"$ssl_client_v_start|$ssl_client_v_end|$ssl_client_v_remain\"; } }";
-    server_make_certs();
+    server_make_certs(false);
     server_start(http);
 #define ASK(path) server_brief(server_ask_tls("a.example", "a/client", path "|Host: a.example"))
     cr_expect_str_eq(ASK("/dn"), "200 CN=client|CN=my-ca|/CN=client|/CN=my-ca");

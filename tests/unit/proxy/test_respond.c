@@ -137,7 +137,8 @@ Test(respond, addresses_are_refused_where_told)
         {"/closed-return", "200 first"}, /* scripts come before allow and deny */
         {"/limited", "404 passed"},      {"HEAD /limited", "404"},
         {"POST /limited", "403 denied"}, {"BREW /limited", "403 denied"},
-        {"/inherits/x", "403 denied"},   {"/inherits/own", "404 passed"},
+        {"/named-limited", "403"},       {"/inherits/x", "403 denied"},
+        {"/inherits/own", "404 passed"},
     };
     SERVER_CHECK(
         "server { listen LISTEN; error_page 404 @passed; error_page 403 @denied;"
@@ -146,6 +147,8 @@ Test(respond, addresses_are_refused_where_told)
         "location /closed { deny 127.0.0.0/8; allow all; }"
         "location /closed-return { deny all; return 200 first; }"
         "location /limited { limit_except GET { deny all; } }"
+        "location /named-limited { error_page 404 @limited; return 404; }"
+        "location @limited { limit_except POST { deny all; } return 404 never; }"
         "location /inherits/ { deny all; location /inherits/own { allow all; } } }",
         rows);
 }
