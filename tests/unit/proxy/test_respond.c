@@ -148,7 +148,7 @@ Test(respond, addresses_are_refused_where_told)
         "location /closed-return { deny all; return 200 first; }"
         "location /limited { limit_except GET { deny all; } }"
         "location /named-limited { error_page 404 @limited; return 404; }"
-        "location @limited { limit_except POST { deny all; } return 404 never; }"
+        "location @limited { limit_except POST { deny all; } proxy_pass http://127.0.0.1:1; }"
         "location /inherits/ { deny all; location /inherits/own { allow all; } } }",
         rows);
 }
