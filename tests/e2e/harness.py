@@ -11,6 +11,8 @@ import threading
 import time
 
 WAIT = 20 if "asan" in os.environ.get("PORTCULLIS_BIN", "") else 10
+# Larger bodies than the usual ones take their time (test_streaming.py).
+WAIT += int(os.environ.get("PORTCULLIS_BODY_MB", "0")) // 10
 
 # The article's block; only paths, host and port differ.
 ARTICLE = """
