@@ -309,6 +309,7 @@ const char *server_file(const char *name)
         text[len] = 0;
         if (from)
             fclose(from);
+        hide_port(text);
         if (len)
             return text;
         usleep(10000);

@@ -23,7 +23,8 @@ const char *server_ask_tls(const char *sni, const char *certificate, const char 
 void server_make_certs(bool with_rogues);
 /* "STATUS", behind it " -> Location" or " body" (but an HTML page); the port in it is P. */
 const char *server_brief(const char *answer);
-const char *server_file(const char *name); /* of DIR, when it has come; "" after a second */
+const char *
+server_file(const char *name); /* of DIR, when it has come; "" after a second; the port is P */
 bool server_is_oracle(void);
 
 struct server_row {

@@ -180,3 +180,36 @@ Test(variables, that_differ_each_time)
     cr_expect(strncmp(text + 4, first, 32) != 0, "another for another request");
     server_stop();
 }
+
+/* What is true of an upstream is known at the end: in the log. */
+Test(variables, of_the_upstream)
+{
+    static const struct {
+        const char *request, *line;
+    } rows[] = {
+        {"/one", "127.0.0.1:P|200|x-value|c1|4|0.0|127.0.0.1:P|:P|GET\n"},
+        {"/two", "127.0.0.1:1, 127.0.0.1:P|502, 200|x-value|c1|0, 4|-, 0.0|two|:80|GET\n"},
+        {"/page",
+         "127.0.0.1:1 : 127.0.0.1:P|502 : 200|x-value|c1|0 : 4|- : 0.0|127.0.0.1:P|:P|GET\n"},
+        {"/none", "-|-|-|-|-||-|:-|GET\n"},
+    };
+    server_start(
+        "log_format l '$upstream_addr|$upstream_status|$upstream_http_x_name|$upstream_cookie_c|"
+        "$upstream_response_length|$time|$proxy_host|:$proxy_port|$request_method';"
+        "map $upstream_header_time $time { ~^0\\.0\\d\\d$ 0.0; ~^-,\\s0\\.0\\d\\d$ '-, 0.0';"
+        "  ~^-\\s:\\s0\\.0\\d\\d$ '-\x20: 0.0'; default $upstream_header_time; }"
+        "upstream two { server 127.0.0.1:1; server LISTEN backup; }"
+        "server { listen LISTEN; access_log DIR/l l; proxy_set_header Host up.example;"
+        "location /one { proxy_pass http://LISTEN; } location /two { proxy_pass http://two; }"
+        "location /page { proxy_pass http://127.0.0.1:1; error_page 502 = /one; }"
+        "location /none { return 204; } }"
+        "server { listen LISTEN; server_name up.example; add_header X-Name x-value;"
+        "add_header Set-Cookie 'c=c1; Path=/'; return 200 body; }");
+    char expected[4096] = "";
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        server_ask(rows[i].request);
+        strcat(expected, rows[i].line);
+    }
+    cr_expect_str_eq(server_file("l"), expected);
+    server_stop();
+}
