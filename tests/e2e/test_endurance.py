@@ -59,7 +59,7 @@ def test_memory_does_not_grow(quiet_gate):
     handshakes(gate, 50, 10, clients)
     (worker,) = gate.workers()
     before = resident_kb(worker)
-    threads = [threading.Thread(target=handshakes, args=(gate, 25 * SCALE, 17, clients)) for _ in range(4)]
+    threads = [threading.Thread(target=handshakes, args=(gate, 25 * SCALE, 24, clients)) for _ in range(4)]
     for t in threads:
         t.start()
     for t in threads:

@@ -99,7 +99,7 @@ def test_body_of_a_refused_client_is_not_asked_for(gate, upstream):
 
 
 def test_refused_upload_still_reads_its_403(gate):
-    answer = gate.curl("--data-binary", "@-", "-H", "Expect:", "-T", str(gate.binary), cert=None)
+    answer = gate.curl("--data-binary", f"@{gate.binary}", "-H", "Expect:", cert=None)
     assert answer.status == 403, answer
 
 
