@@ -116,12 +116,12 @@ static void take_value(struct command *c, char option, const char *rest, struct 
                                         ['g'] = "parameter",
                                         ['s'] = "parameter"};
 
-    if (*rest == '\0' && w->at + 1 < w->count)
-        rest = w->items[++w->at];
-    if (*rest == '\0' && option != 'g')
-        wrong(c, "option \"-%c\" requires %s", option, lacks[(unsigned char)option]);
-    else
+    if (*rest != '\0')
         set_value(c, option, rest);
+    else if (w->at + 1 < w->count)
+        set_value(c, option, w->items[++w->at]);
+    else
+        wrong(c, "option \"-%c\" requires %s", option, lacks[(unsigned char)option]);
 }
 
 /* True when the option stands alone and further letters may follow. */

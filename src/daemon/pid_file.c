@@ -30,12 +30,17 @@ void pid_file_remove(const char *path)
         log_write_errno(&log_process, LOG_ALERT, errno, "unlink() \"%s\" failed", path);
 }
 
+static struct str without_line_end(struct str s)
+{
+    while (s.len > 0 && (s.ptr[s.len - 1] == '\n' || s.ptr[s.len - 1] == '\r'))
+        s.len--;
+    return s;
+}
+
 static pid_t parse(struct str text)
 {
     uint64_t value = 0;
 
-    while (text.len > 0 && (text.ptr[text.len - 1] == '\n' || text.ptr[text.len - 1] == '\r'))
-        text.len--;
     return str_to_u64(text, &value) && value > 0 && value <= INT32_MAX ? (pid_t)value : 0;
 }
 
@@ -50,10 +55,10 @@ pid_t pid_file_read(const char *path)
     }
     ssize_t n = read(fd, text, sizeof text);
     (void)close(fd);
-    struct str content = str_make(text, n > 0 ? (size_t)n : 0);
+    struct str content = without_line_end(str_make(text, n > 0 ? (size_t)n : 0));
     pid_t pid = parse(content);
     if (pid == 0)
         log_write(&log_process, LOG_ERROR, "invalid PID number \"%.*s\" in \"%s\"",
-                  STR_ARG(str_trim(content)), path);
+                  STR_ARG(content), path);
     return pid;
 }

@@ -1,0 +1,119 @@
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "builder.h"
+#include "master_impl.h"
+#include "portcullis/base/memory.h"
+
+struct builder_ref *ref_of(struct list *link)
+{
+    return CONTAINER_OF(link, struct builder_ref, link);
+}
+
+static int compare_ints(const void *a, const void *b)
+{
+    int x = *(const int *)a, y = *(const int *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* In the child: every descriptor of the master's but these, or sockets and channels would live on
+ * in it. */
+static void close_all_but(int *keep, size_t count)
+{
+    unsigned from = STDERR_FILENO + 1;
+
+    qsort(keep, count, sizeof *keep, compare_ints);
+    for (size_t i = 0; i < count; i++) {
+        if (keep[i] < (int)from)
+            continue;
+        if (keep[i] > (int)from)
+            (void)close_range(from, (unsigned)keep[i] - 1, 0);
+        from = (unsigned)keep[i] + 1;
+    }
+    (void)close_range(from, ~0U, 0);
+}
+
+#define KEPT_MAX 32
+
+static void keep_channel_and_log(int channel)
+{
+    int keep[KEPT_MAX] = {channel};
+    size_t count = 1;
+
+    for (const struct log *l = log_process.log; l != NULL && count < KEPT_MAX; l = l->next)
+        if (l->file->fd > STDERR_FILENO)
+            keep[count++] = l->file->fd;
+    close_all_but(keep, count);
+}
+
+static enum builder_kind next_kind(const struct master *m)
+{
+    if (m->has_served)
+        return BUILDER_RELOAD;
+    return m->place == DETACHED ? BUILDER_DETACHED : BUILDER_FIRST;
+}
+
+struct builder_ref *ref_fork(struct master *m)
+{
+    int ends[2];
+
+    if (!channel_pair(ends)) {
+        log_write_errno(&log_process, LOG_ALERT, errno,
+                        "socketpair() failed while spawning \"builder process\"");
+        return NULL;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        keep_channel_and_log(ends[1]);
+        exit(builder_run(m->app, m->context, ends[1], next_kind(m)));
+    }
+    int err = errno;
+    (void)close(ends[1]);
+    if (pid == -1) {
+        (void)close(ends[0]);
+        log_write_errno(&log_process, LOG_ALERT, err,
+                        "fork() failed while spawning \"builder process\"");
+        return NULL;
+    }
+    struct builder_ref *b = MEM_NEW(struct builder_ref);
+    b->pid = pid;
+    b->channel = ends[0];
+    list_push_back(&m->builders, &b->link);
+    return b;
+}
+
+void ref_close_channel(struct builder_ref *b)
+{
+    if (b->channel != -1)
+        (void)close(b->channel);
+    b->channel = -1;
+}
+
+void ref_free(struct builder_ref *b)
+{
+    list_remove(&b->link);
+    ref_close_channel(b);
+    mem_free(b->logs);
+    mem_free(b);
+}
+
+/* A builder that takes no messages is beyond help. */
+void ref_send(struct builder_ref *b, const struct message *msg)
+{
+    if (b->channel == -1 || channel_send(b->channel, msg) || errno != EAGAIN)
+        return;
+    log_write(&log_process, LOG_ALERT, "builder process %d does not respond, killed", (int)b->pid);
+    (void)kill(b->pid, SIGKILL);
+}
+
+void ref_order(struct builder_ref *b, enum message_type type)
+{
+    struct message msg;
+
+    msg.type = type;
+    msg.fd_count = 0;
+    ref_send(b, &msg);
+}

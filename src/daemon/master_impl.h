@@ -1,0 +1,65 @@
+/* What the three files of the master share: master.c decides the order of things,
+ * master_builders.c forks builders and talks to them, master_requests.c gives them what they ask
+ * for. */
+#ifndef PORTCULLIS_SRC_DAEMON_MASTER_IMPL_H
+#define PORTCULLIS_SRC_DAEMON_MASTER_IMPL_H
+
+#include "channel.h"
+#include "listen_set.h"
+#include "log_set.h"
+
+struct builder_log {
+    struct log_file *file; /* NULL: syslog */
+    int level;             /* of the master's own messages; -1: none */
+};
+
+struct builder_ref {
+    struct list link;
+    pid_t pid;
+    int channel; /* -1: it closed its end */
+    struct builder_log *logs;
+    size_t log_count;
+    char pid_path[PATH_MAX];
+};
+
+struct master {
+    const struct app *app;
+    void *context;
+    int signal_fd;
+    int report_fd; /* where the shell waits for the outcome; -1 */
+    struct list builders;
+    struct builder_ref *building, *serving; /* others are leaving */
+    struct listen_set sockets;
+    struct log_set logs;
+    struct log *log;         /* the chain of the serving configuration */
+    char pid_path[PATH_MAX]; /* empty: not written */
+    enum { RUNNING, QUITTING, TERMINATING } state;
+    enum { IN_FOREGROUND, MUST_DETACH, DETACHED, MUST_BE_SINGLE } place;
+    bool has_served, reload_asked;
+    int64_t kill_at_ms, rebuild_at_ms; /* 0: not planned */
+    int64_t pause_ms;
+    int status;
+};
+
+/* ---- master_builders.c ---- */
+
+struct builder_ref *ref_of(struct list *link);
+struct builder_ref *ref_fork(struct master *m);
+void ref_close_channel(struct builder_ref *b);
+void ref_free(struct builder_ref *b);
+void ref_send(struct builder_ref *b, const struct message *msg);
+void ref_order(struct builder_ref *b, enum message_type type);
+
+/* ---- master_requests.c ---- */
+
+void ref_on_settings(struct master *m, struct builder_ref *b, const struct message_settings *s);
+void ref_on_log(struct master *m, struct builder_ref *b, const struct message_log *asked);
+void ref_on_listen(struct master *m, struct builder_ref *b, const struct message_listen *asked);
+/* The master logs where the configuration that serves says. */
+void master_adopt_logs(struct master *m, const struct builder_ref *b);
+/* Closes logs that nobody needs any more. */
+void master_sweep_logs(struct master *m);
+void master_reopen_logs(struct master *m);
+void master_close_logs(struct master *m);
+
+#endif
