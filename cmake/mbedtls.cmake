@@ -55,6 +55,9 @@ function(portcullis_mbedtls_build tarball flags prefix log)
 
     message(STATUS "Building mbedTLS ${version} into ${prefix}")
     cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
+    if(cores LESS 1) # No /proc here.
+        set(cores 1)
+    endif()
     foreach(step
         "-S;${source};-B;${work}/build;-G;${CMAKE_GENERATOR};-DCMAKE_MAKE_PROGRAM=${CMAKE_MAKE_PROGRAM};\
 -DCMAKE_C_COMPILER=${CMAKE_C_COMPILER};-DCMAKE_BUILD_TYPE=None;-DCMAKE_C_FLAGS=${flags};\
@@ -66,7 +69,10 @@ function(portcullis_mbedtls_build tarball flags prefix log)
         file(APPEND "${log}" "${out}\n")
         if(NOT rc EQUAL 0)
             string(LENGTH "${out}" length)
-            math(EXPR from "${length} > 3000 ? ${length} - 3000 : 0")
+            math(EXPR from "${length} - 3000")
+            if(from LESS 0)
+                set(from 0)
+            endif()
             string(SUBSTRING "${out}" ${from} -1 tail)
             message(FATAL_ERROR "mbedTLS does not build (all of it in ${log}):\n${tail}")
         endif()
