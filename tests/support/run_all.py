@@ -1,4 +1,4 @@
-"""Builds everything and runs every runner: formatting, unit tests, end to end, containers.
+"""Builds everything and runs every runner: formatting, README.md's tables, unit tests, end to end, containers.
 
 scripts/test calls it, with the name of what to run or nothing. Each runner adds to one Tally, whose last line is
 the summary. What is skipped is said by name and reason; logs and reports are in build/test/.
@@ -100,6 +100,13 @@ def check_format():
                + f"\n  {CLANG_FORMAT} -i repairs them")
 
 
+def check_readme():
+    status, out = run([sys.executable, "scripts/readme-tables", "--check"], "readme.log")
+    if status == 0:
+        return tally.ok()
+    return tally.fail("readme", out)
+
+
 def unit(preset, floor, name):
     program = ROOT / "build" / preset / f"test_{floor}"
     label = f"unit {preset} {floor}"
@@ -192,7 +199,9 @@ def main():
 
     if name in ("", "format"):
         check_format()
-    if name == "format":
+    if name in ("", "readme"):
+        check_readme()
+    if name in ("format", "readme"):
         return
     if name != "compose":
         # One after the other: ninja itself uses every core.
