@@ -175,8 +175,15 @@ bool request_keeps_alive(const struct request *req)
     return framing_keeps_alive(req->head.version, &req->head.headers);
 }
 
+void client_forget_request(struct client *c)
+{
+    request_free(c->request);
+    c->request = NULL;
+}
+
 void client_next_request(struct client *c)
 {
+    client_forget_request(c);
     client_enter(c, CLIENT_IDLE, c->conf->keepalive_timeout_ms);
     list_push_back(&c->proxy->idle, &c->idle_node);
     stream_resume(c->stream); /* the next request may be there already */
@@ -191,17 +198,17 @@ static void after_request(void *arg)
     bool keeps = c->h1.keep && !req->must_close;
 
     c->conf = req->location;
-    c->request = NULL;
-    request_free(req);
     if (stream_is_closing(c->stream)) {
         client_enter(c, CLIENT_CLOSED, 0);
         return;
     }
     if (!keeps) {
+        client_forget_request(c);
         client_linger(c);
         return;
     }
     if (!c->h1.body_ended) {
+        /* The request stays: its arena is the parser's until the body's end. */
         client_enter(c, CLIENT_DISCARD, c->conf->lingering_timeout_ms);
         stream_resume(c->stream);
         return;
@@ -217,12 +224,6 @@ void client_request_done(struct request *req)
         return;
     client_enter(c, CLIENT_DONE, 0);
     loop_defer(c->proxy->loop, after_request, c);
-}
-
-void client_forget_request(struct client *c)
-{
-    request_free(c->request);
-    c->request = NULL;
 }
 
 void client_linger(struct client *c)
@@ -245,7 +246,7 @@ void client_linger(struct client *c)
 void client_close(struct client *c, enum close_reason why)
 {
     stream_close(c->stream, why);
-    if (c->request == NULL)
+    if (c->request == NULL || c->phase == CLIENT_DISCARD)
         client_enter(c, CLIENT_CLOSED, 0);
 }
 
@@ -320,7 +321,7 @@ static void on_drain(void *owner)
 {
     struct client *c = owner;
 
-    if (c->request == NULL || c->phase == CLIENT_DONE)
+    if (c->phase != CLIENT_REQUEST && c->phase != CLIENT_TUNNEL)
         return;
     if (c->request->step == REQUEST_EXCHANGE)
         exchange_on_client_drain(c->request);

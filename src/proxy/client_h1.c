@@ -12,6 +12,9 @@
 #define FIELDS_MAX 1000
 /* The rest of a response that is_sent does not wait for. */
 #define UNSENT_MAX ((size_t)16 * 1024)
+/* A connection that broke meanwhile may tell nothing while octets of the client's stand unread
+ * before its end. */
+#define UNSENT_CHECK_MS 1000
 
 /* ------------------------------------------------------------------ a new message */
 
@@ -52,6 +55,8 @@ static void refuse(struct client *c, unsigned status, const char *problem)
     log_write(&req->log, LOG_INFO, "client sent invalid request: %s", problem);
     req->action = NULL;
     req->must_close = req->body_is_lost = true;
+    if (req->host.len == 0)
+        req->host = req->server->name;
     c->h1.body_ended = false; /* whatever follows: read on a little (RFC 9112, 9.6) */
     client_enter(c, CLIENT_REQUEST, 0);
     request_fail(req, status, CLOSE_BAD_REQUEST);
@@ -145,6 +150,30 @@ static void start(struct client *c)
     request_start(req);
 }
 
+static struct str moved(struct str s, struct str from, struct str to)
+{
+    return s.ptr == NULL ? s : str_make(to.ptr + (s.ptr - from.ptr), s.len);
+}
+
+/* For the log. Until a head is complete its strings point into `in` as it was. */
+static void keep_first_line(struct client *c, const struct buf *in)
+{
+    struct request *req = c->request;
+    const struct request_head *from = &c->h1.parser.request;
+    bool is_in_arena = c->h1.parser.head_bytes > 0;
+
+    if (is_in_arena || from->line.ptr == NULL) {
+        req->head = *from;
+        return;
+    }
+    struct str copy = arena_str(&req->arena, str_upto(buf_str(in), from->line.len));
+    req->head.line = copy;
+    req->head.version = from->version;
+    req->head.method = from->method;
+    req->head.method_text = moved(from->method_text, from->line, copy);
+    req->head.target = moved(from->target, from->line, copy);
+}
+
 static void read_head(struct client *c, struct buf *in)
 {
     struct h1_parser *p = &c->h1.parser;
@@ -154,7 +183,7 @@ static void read_head(struct client *c, struct buf *in)
         start(c);
         return;
     case H1_ERROR:
-        c->request->head = p->request;
+        keep_first_line(c, in);
         refuse(c, p->error_status, p->problem);
         return;
     default:
@@ -323,6 +352,11 @@ void client_h1_on_timeout(struct client *c)
     }
     struct request *req = c->request;
     bool is_head = c->phase == CLIENT_HEAD;
+    if (req->step == REQUEST_END) {
+        timer_start(c->deadline, UNSENT_CHECK_MS);
+        request_resume(req);
+        return;
+    }
     req->action = is_head ? "while reading client request headers"
                           : "while reading client request body";
     log_write_errno(&req->log, LOG_INFO, ETIMEDOUT, "client timed out");
@@ -463,9 +497,11 @@ static void finish(struct request *req, const struct headers *trailers)
     }
     req->is_complete = true;
     stop_body(c);
-    if (stream_queued(c->stream) > UNSENT_MAX)
-        stream_notify_sent(c->stream);
     req->next_step = REQUEST_END;
+    if (stream_queued(c->stream) <= UNSENT_MAX)
+        return;
+    stream_notify_sent(c->stream);
+    timer_start(c->deadline, UNSENT_CHECK_MS);
 }
 
 static bool is_sent(struct request *req)
