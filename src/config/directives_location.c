@@ -208,6 +208,7 @@ static const struct directive rows[] = {
     {"limit_except", IN_LOCATION, 1, MANY, set_limit_except, L(limit_except), NULL, IS_BLOCK, NULL},
     {"internal", IN_LOCATION, 0, 0, set_internal, L(internal), NULL, IS_OWN, NULL},
     {"root", IN_HSL_IF, 1, 1, set_prefix_path, L(root), "html", 0, NULL},
+    {"types", IN_HSL, 0, 0, set_types, L(types), NULL, IS_BLOCK | IS_LIST, NULL},
     {"default_type", IN_HSL, 1, 1, set_string, L(default_type), "text/plain", 0, NULL},
     {"add_header", IN_HSL_IF, 2, 3, set_add_header, L(add_headers), NULL, IS_LIST, NULL},
     {"expires", IN_HSL_IF, 1, 2, set_expires, NO_FIELD, "off", 0, NULL},

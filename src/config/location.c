@@ -25,10 +25,6 @@ static void inherit(struct location_conf *loc, const struct location_conf *outer
     memset(&loc->nested, 0, sizeof loc->nested);
     memset(&loc->script, 0, sizeof loc->script);
     loc->auto_redirect = false;
-    /* What the location checks by `if` is not to be got round by a method that limit_except names;
-     * the block may have no script of its own. */
-    if (own.kind == LOCATION_LIMIT_EXCEPT)
-        loc->script = outer->script;
     /* Methods stay limited where an `if` holds. */
     loc->limit_except = own.kind == LOCATION_IF ? outer->limit_except : NULL;
 }

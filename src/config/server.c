@@ -71,41 +71,71 @@ static void warn_of_forwarded_for(struct loader *l, const struct server_conf *s)
 }
 
 /* proxy_set_header fields that tell who the client is. */
-static void mark_identity(struct loader *l, struct location_conf *loc);
+static void finish_location(struct loader *l, struct location_conf *loc);
 
-static void mark_script(struct loader *l, const struct script *script)
+static void finish_script(struct loader *l, const struct script *script)
 {
     VEC_FOR(const struct rewrite_op, op, &script->ops)
     {
         if (op->then)
-            mark_identity(l, op->then);
+            finish_location(l, op->then);
     }
 }
 
-static void mark_set(struct loader *l, const struct location_set *set)
+static void finish_set(struct loader *l, const struct location_set *set)
 {
     for (size_t i = 0; i < set->prefixes.count; i++)
-        mark_identity(l, set->prefixes.items[i]);
+        finish_location(l, set->prefixes.items[i]);
     for (size_t i = 0; i < set->regexes.count; i++)
-        mark_identity(l, set->regexes.items[i]);
+        finish_location(l, set->regexes.items[i]);
     for (size_t i = 0; i < set->exact.capacity; i++)
         if (set->exact.entries[i].value)
-            mark_identity(l, set->exact.entries[i].value);
+            finish_location(l, set->exact.entries[i].value);
     for (size_t i = 0; i < set->named.capacity; i++)
         if (set->named.entries[i].value)
-            mark_identity(l, set->named.entries[i].value);
+            finish_location(l, set->named.entries[i].value);
 }
 
-static void mark_identity(struct loader *l, struct location_conf *loc)
+/* nginx runs nothing of a location's script for the methods that its limit_except names, so that
+ * `if ($ssl_client_verify != SUCCESS) { return 403; }` does not hold for them. Here what refuses
+ * goes on refusing: the block gets those conditions, and the variables that they look at. */
+static bool only_refuses(const struct rewrite_op *op)
+{
+    if (op->kind == REWRITE_SET)
+        return true;
+    if (op->kind != REWRITE_IF)
+        return op->kind == REWRITE_RETURN && op->status >= 400;
+    VEC_FOR(const struct rewrite_op, inner, &op->then->script.ops)
+    {
+        if (!only_refuses(inner))
+            return false;
+    }
+    return op->then->script.ops.count > 0;
+}
+
+static void keep_refusals(struct loader *l, const struct location_conf *loc)
+{
+    struct script *to = &loc->limit_except->conf->script;
+    to->ops.count = 0;
+    VEC_FOR(const struct rewrite_op, op, &loc->script.ops)
+    {
+        if (op->kind != REWRITE_RETURN && only_refuses(op))
+            *VEC_PUSH(l->arena, &to->ops) = *op;
+    }
+}
+
+static void finish_location(struct loader *l, struct location_conf *loc)
 {
     VEC_FOR(struct set_header_conf, h, &loc->proxy.set_headers)
     {
         h->is_identity = template_is_identity(l, &h->value);
     }
-    mark_script(l, &loc->script);
-    mark_set(l, &loc->nested);
-    if (loc->limit_except && loc->kind != LOCATION_IF)
-        mark_identity(l, loc->limit_except->conf);
+    finish_script(l, &loc->script);
+    finish_set(l, &loc->nested);
+    if (loc->limit_except && loc->kind != LOCATION_IF) {
+        keep_refusals(l, loc);
+        finish_location(l, loc->limit_except->conf);
+    }
 }
 
 static void finish(struct loader *l, const struct server_conf *outer)
@@ -115,8 +145,8 @@ static void finish(struct loader *l, const struct server_conf *outer)
     binds_build(l);
     for (size_t i = 0; i < http->servers.count; i++) {
         struct server_conf *s = http->servers.items[i];
-        mark_identity(l, s->root);
-        mark_set(l, &s->locations);
+        finish_location(l, s->root);
+        finish_set(l, &s->locations);
         if (l->report.errors == 0)
             warn_of_forwarded_for(l, s);
     }

@@ -81,7 +81,7 @@ Test(directive, what_nginx_has_and_we_do_not_is_never_silent)
 {
     static const struct problem_row rows[] = {
         {"sendfile on;", "[warn] \"sendfile\" directive has no effect here in test.conf:1"},
-        {"types { text/html html; }", "[warn] \"types\" directive has no effect here"},
+        {"types_hash_max_size 1024;", "[warn] \"types_hash_max_size\" directive"},
         {"gzip on;", "[warn] \"gzip\" directive"},
         {"http2 on;", "[warn] \"http2\" directive has no effect here in test.conf:1; HTTP/1.1"},
         {"server { ssl_session_cache shared:a:1m; }", "[warn] \"ssl_session_cache\" directive has "

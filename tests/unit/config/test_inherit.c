@@ -78,7 +78,7 @@ Test(inherit, what_a_location_does_is_its_own)
 
     const struct location_conf *except = l->limit_except->conf;
     cr_expect(except->proxy.is_set && except->kind == LOCATION_LIMIT_EXCEPT);
-    cr_expect_eq(except->script.ops.count, 2, "no method gets round the location's script");
+    cr_expect_eq(except->script.ops.count, 0, "of the script, only refusals");
     cr_expect(!except->limit_except);
     cr_expect_eq(except->access_rules.count, 1);
     cr_expect_eq(l->access_rules.count, 0);
@@ -125,5 +125,41 @@ Test(inherit, proxy_redirect)
     cr_expect(p->redirects.count == 0 && !p->redirect_default);
     p = &config_location(&c, 0, "/both")->proxy;
     cr_expect(p->redirects.count == 1 && p->redirect_default);
+    config_end(&c);
+}
+
+/* In nginx a method that limit_except names skips these checks. */
+Test(inherit, no_method_gets_round_a_refusal)
+{
+    struct loaded c = config_of_server(
+        "location / { limit_except GET { allow all; } set $ok 0; if ($ssl_client_verify = SUCCESS) "
+        "{ "
+        "set $ok 1; } if ($ok = 0) { return 403; } if ($host) { return 200; } rewrite ^ /x break; "
+        "return 404; if ($arg_a) { rewrite ^ /y last; } }");
+    cr_assert(c.s != NULL, "%s", config_problems(&c));
+    const struct location_conf *l = config_location(&c, 0, "/");
+    const struct script *kept = &l->limit_except->conf->script;
+    cr_expect_eq(l->script.ops.count, 7);
+    cr_assert_eq(kept->ops.count, 3);
+    cr_expect_eq(kept->ops.items[0].kind, REWRITE_SET);
+    cr_expect_eq(kept->ops.items[1].then->script.ops.items[0].kind, REWRITE_SET);
+    cr_expect_eq(kept->ops.items[2].then->script.ops.items[0].status, 403);
+    config_end(&c);
+}
+
+Test(inherit, types_of_a_block_replace_those_further_out)
+{
+    struct loaded c = config_of_http(
+        "types { text/html html; } types { text/css css CSS; } server { listen 8080; "
+        "location / { proxy_pass http://127.0.0.1; } location /own { types { text/x-a A; } "
+        "return 200; } }");
+    cr_assert(c.s != NULL, "%s", config_problems(&c));
+    const struct strmap *outer = config_location(&c, 0, "/")->types,
+                        *own = config_location(&c, 0, "/own")->types;
+    EXPECT_STR(*(struct str *)strmap_find(outer, STR("html")), "text/html");
+    EXPECT_STR(*(struct str *)strmap_find(outer, STR("css")), "text/css");
+    EXPECT_STR(*(struct str *)strmap_find(own, STR("a")), "text/x-a");
+    cr_expect(strmap_find(own, STR("html")) == NULL);
+    cr_expect_eq(config_count(&c, "[warn] duplicate extension \"CSS\""), 1);
     config_end(&c);
 }
