@@ -10,6 +10,10 @@ void respond_refusal_page(struct request *req);
  * escaped. */
 struct str respond_location(struct request *req, struct str url);
 
+/* ---- types.c: Content-Type by the path's extension, else default_type ---- */
+
+struct str respond_type(const struct request *req);
+
 /* ---- pages.c: the built-in bodies ---- */
 
 struct page {

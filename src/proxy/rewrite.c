@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "respond.h"
 #include "variables.h"
 
 enum op_result { OP_NEXT, OP_STOP, OP_ANSWERED, OP_FAILED };
@@ -114,7 +115,7 @@ static enum op_result run_return(struct run *run, const struct rewrite_op *op)
     else if (!op->has_value && (op->status >= 400 || is_redirect_status(op->status)))
         respond_status(req, op->status);
     else
-        respond_text(req, op->status, text, req->location->default_type);
+        respond_text(req, op->status, text, respond_type(req));
     return OP_ANSWERED;
 }
 

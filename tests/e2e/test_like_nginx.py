@@ -60,6 +60,8 @@ http {
         location /method { proxy_method PUT; proxy_pass http://app; }
         location /var { set $u app; proxy_pass http://$u; }
         location /varu { set $u app; proxy_pass http://$u/fixed?x=$arg_x; }
+        location /typed { types { text/x-a A; application/x-b b bb; } default_type text/x-none; return 200 x; }
+        location /untyped { types { } default_type ""; return 200 x; }
         location /redir { proxy_pass http://app/to; proxy_redirect default; }
     }
     server {
@@ -152,6 +154,9 @@ CASES = [
     ("/strip//x", "one.test", "", "GET", ""), ("/a%2Fb", "one.test", "", "GET", ""), ("/?", "one.test", "", "GET", ""),
     ("/", "one.test", "", "HEAD", ""), ("/gone", "one.test", "", "HEAD", ""), ("/", "one.test", "", "DELETE", ""),
     ("/", "ONE.test.", "", "GET", ""), ("/", "one.test:8080", "", "GET", ""), ("/redir/x", "one.test", "", "GET", ""),
+    *((f"/{p}", "one.test", "", "GET", "") for p in (
+        "if.html", "if.HTML", "if.gif?x.html", "if.jpg", "if.png/", "if/.html", "if/x.tar.gif", "typed/x.a", "typed.BB", "typed.html", "typed",
+        "untyped.html", "untyped", "if.", "if.html/x")),
     ("/", "one.test", "X-Forwarded-For: 1.2.3.4\r\nVia: 1.1 x\r\nTE: trailers\r\nUpgrade: h2c\r\n", "GET", ""),
 ]
 
@@ -168,5 +173,7 @@ def test_same_access_log(pair):
     ours, port, theirs_folder = pair
     for p in (ours.port, port):
         ask(p, "/exact?log=\"1", "one.test", "User-Agent: q\"uo\\te\x01\r\n", "GET", "")
-    mine, other = ((f / "access.log").read_text().splitlines()[-1] for f in (ours.folder, theirs_folder))
+    logs = [f / "access.log" for f in (ours.folder, theirs_folder)]
+    wait_until(lambda: all("log=" in log.read_text() for log in logs), "the lines")  # nginx writes them a little later
+    mine, other = (log.read_text().splitlines()[-1] for log in logs)
     assert mine == other

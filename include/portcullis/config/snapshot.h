@@ -307,6 +307,7 @@ struct location_conf {
     VEC(struct add_header_conf) add_headers;
     VEC(struct error_page_conf) error_pages;
     struct str default_type;
+    const struct strmap *types;     /* of struct str: MIME types by extension, in lower case; NULL: nginx's own three */
     VEC(struct access_rule) access_rules;
     enum satisfy satisfy;
     const struct limit_except_conf *limit_except;

@@ -146,20 +146,3 @@ Test(inherit, no_method_gets_round_a_refusal)
     cr_expect_eq(kept->ops.items[2].then->script.ops.items[0].status, 403);
     config_end(&c);
 }
-
-Test(inherit, types_of_a_block_replace_those_further_out)
-{
-    struct loaded c = config_of_http(
-        "types { text/html html; } types { text/css css CSS; } server { listen 8080; "
-        "location / { proxy_pass http://127.0.0.1; } location /own { types { text/x-a A; } "
-        "return 200; } }");
-    cr_assert(c.s != NULL, "%s", config_problems(&c));
-    const struct strmap *outer = config_location(&c, 0, "/")->types,
-                        *own = config_location(&c, 0, "/own")->types;
-    EXPECT_STR(*(struct str *)strmap_find(outer, STR("html")), "text/html");
-    EXPECT_STR(*(struct str *)strmap_find(outer, STR("css")), "text/css");
-    EXPECT_STR(*(struct str *)strmap_find(own, STR("a")), "text/x-a");
-    cr_expect(strmap_find(own, STR("html")) == NULL);
-    cr_expect_eq(config_count(&c, "[warn] duplicate extension \"CSS\""), 1);
-    config_end(&c);
-}
