@@ -66,8 +66,9 @@ static bool body_is_too_large(const struct request *req)
 /* False: answered. */
 static bool find_location(struct request *req)
 {
-    /* error_page @name and X-Accel-Redirect @name have said which. */
-    if (req->location->kind == LOCATION_NAMED)
+    /* error_page @name and X-Accel-Redirect @name have said which; limit_except may stand in for it.
+     */
+    if (req->outer_location->kind == LOCATION_NAMED)
         return true;
     const struct location_conf *found = route_location(req);
     if (req->next_step != REQUEST_STAY)
@@ -115,14 +116,8 @@ static enum step_result step_admit(struct request *req)
     /* A malformed request may come here by error_page without having been routed. */
     if (!req->is_checked)
         check_client(req);
-    if (req->next_step != REQUEST_STAY || !access_admit(req))
-        return STEP_NEXT;
-    /* error_page 497 on an address whose clients must show a certificate: a page, but no way in. */
-    if (req->check_failed && req->server->tls.verify != TLS_VERIFY_OFF) {
-        req->must_close = true;
-        respond_text(req, 400, STR("The plain HTTP request was sent to HTTPS port\n"),
-                     STR("text/plain"));
-    }
+    if (req->next_step == REQUEST_STAY)
+        (void)access_admit(req); /* false: it answered */
     return STEP_NEXT;
 }
 
@@ -251,7 +246,8 @@ static bool redirect_is_one_too_many(struct request *req, struct str to)
     log_write(&req->log, LOG_ERROR,
               "rewrite or internal redirection cycle while internally redirecting to \"%.*s\"",
               STR_ARG(to));
-    respond_text(req, 500, STR("500 Internal Server Error\n"), STR("text/plain"));
+    req->in_error_page = true;
+    respond_status(req, 500);
     return true;
 }
 
@@ -319,6 +315,8 @@ void request_describe(const void *owner, struct buf *out)
     describe_upstream(req, out);
     describe_field(out, "host", headers_value(&req->head.headers, HEADER_HOST));
     describe_field(out, "referrer", headers_value(&req->head.headers, HEADER_REFERER));
+    if (req->refusal != REFUSAL_NONE)
+        describe_field(out, "request id", req->id);
 }
 
 struct str request_body_text(const struct request *req)

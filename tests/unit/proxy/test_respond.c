@@ -152,3 +152,13 @@ Test(respond, addresses_are_refused_where_told)
         "location /inherits/ { deny all; location /inherits/own { allow all; } } }",
         rows);
 }
+
+/* What error_page said of the status before does not make a success of it. */
+Test(respond, the_end_of_a_cycle_is_500, .timeout = 60)
+{
+    static const struct server_row rows[] = {{"/x", "500"}};
+    SERVER_CHECK("server { listen LISTEN; error_page 404 =200 /up; error_page 500 =200 /x;"
+                 "location /x { return 404; } location /up { proxy_pass http://LISTEN/accel; }"
+                 "location /accel { add_header X-Accel-Redirect /up; return 200; } }",
+                 rows);
+}
