@@ -104,6 +104,7 @@ static bool refuse(struct request *req, enum refusal why, struct identity *id)
 {
     req->refusal = why;
     req->refusal_detail = refusal_words(req, id);
+    (void)request_id(req); /* the page shows it, and the log line, too */
     refusal_log_add(access_logs_refusals(proxy_access_logs(req->proxy)), &req->log,
                     client_addr(req->client), why, req->refusal_detail);
     respond_refusal(req);

@@ -1,4 +1,5 @@
 """The article followed word for word: curl, combined.pem, openssl s_client, Ruby."""
+import re
 import subprocess
 
 import pytest
@@ -25,7 +26,9 @@ def test_client_without_certificate_gets_403_and_the_reason(gate, upstream):
     assert answer.headers["connection"] == "close"
     assert answer.headers["cache-control"] == "no-store"
     assert upstream.accepted == 0
-    gate.logged("client certificate refused: cert_missing")
+    line = gate.logged("client certificate refused: cert_missing")
+    request = re.search(rb"Request ([0-9a-f]{32})", answer.body)
+    assert request and f'request id: "{request[1].decode()}"' in line
 
 
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
