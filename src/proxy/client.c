@@ -162,6 +162,11 @@ bool client_write(struct client *c, struct buf *out)
 
 /* ------------------------------------------------------------------ from request to request */
 
+static int64_t at_least_one(int64_t ms)
+{
+    return ms > 0 ? ms : 1;
+}
+
 bool request_keeps_alive(const struct request *req)
 {
     const struct client *c = req->client;
@@ -209,7 +214,7 @@ static void after_request(void *arg)
     }
     if (!c->h1.body_ended) {
         /* The request stays: its arena is the parser's until the body's end. */
-        client_enter(c, CLIENT_DISCARD, c->conf->lingering_timeout_ms);
+        client_enter(c, CLIENT_DISCARD, at_least_one(c->conf->lingering_timeout_ms));
         stream_resume(c->stream);
         return;
     }
@@ -239,7 +244,7 @@ void client_linger(struct client *c)
     if (!expects_more && c->conf->lingering != LINGERING_ALWAYS && wait_ms > LINGER_QUIET_MS)
         wait_ms = LINGER_QUIET_MS;
     stream_shutdown(c->stream);
-    client_enter(c, CLIENT_LINGER, wait_ms > 0 ? wait_ms : 1);
+    client_enter(c, CLIENT_LINGER, at_least_one(wait_ms));
     stream_resume(c->stream);
 }
 

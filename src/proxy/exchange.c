@@ -552,13 +552,14 @@ void exchange_on_client_gone(struct request *req, enum close_reason why)
 void exchange_on_client_drain(struct request *req)
 {
     struct exchange *x = req->exchange;
+    struct buf nothing = {0};
 
     if (x == NULL || x->backend == NULL || !x->client_full)
         return;
     x->client_full = false;
     exchange_touch(x);
-    if (x->upstream_ended && !stream_has_input(x->backend->stream))
-        exchange_on_response_eof(x);
-    else
+    if (stream_has_input(x->backend->stream))
         stream_resume(x->backend->stream);
+    else
+        exchange_on_response_data(x, &nothing); /* the end may be all that is left */
 }

@@ -352,6 +352,24 @@ def test_slow_client_is_no_timeout_of_the_upstream(proxy, scripted_upstream):
         assert len(c.exactly(size)) == size
 
 
+def test_the_end_is_seen_however_full_the_client_is(proxy, scripted_upstream):
+    """The last octets may be what fills the client: the end behind them must not wait for more."""
+    def script(c):
+        while True:
+            size = int(read_request(c)["target"][1:])
+            c.send(f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n")
+            c.send(b"x" * size)
+    gate = proxy(conf("proxy_read_timeout 3s; proxy_pass http://app;", "upstream app { server %s; keepalive 4; }"
+                      % scripted_upstream(script).address))
+    for size in range(10000, 6000000, 233017):
+        with gate.plain() as c:
+            c.send(f"GET /{size} HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            time.sleep(0.02)
+            assert len(c.answer().body) == size
+            assert len(c.get("/5").body) == 5
+    assert "timed out" not in gate.log()
+
+
 def test_slow_upload_is_no_timeout_of_the_upstream(proxy, upstream):
     gate = proxy(conf("proxy_request_buffering off; proxy_read_timeout 300ms; proxy_send_timeout 300ms; proxy_pass http://%s;"
                       % upstream.address))
