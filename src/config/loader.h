@@ -43,7 +43,7 @@ struct directive {
     const void *detail; /* names of an enum, bounds: the setter knows */
 };
 
-enum { MANY = 1000 };
+enum { MANY = 1 << 30 };
 
 enum {
     IS_LIST = 1,      /* may be repeated; the first in a block drops what was inherited */

@@ -24,6 +24,7 @@ void report_error(struct report *r, const struct conf_pos *pos, const char *cure
 void report_warn(struct report *r, const struct conf_pos *pos, const char *cure, const char *format,
                  ...) __attribute__((format(printf, 4, 5)));
 void report_vproblem(struct report *r, enum log_level level, const struct conf_pos *pos,
-                     const char *cure, const char *format, va_list args);
+                     const char *cure, const char *format, va_list args)
+    __attribute__((format(printf, 5, 0)));
 
 #endif

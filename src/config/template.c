@@ -53,7 +53,7 @@ bool template_compile(struct loader *l, const struct conf_node *node, struct str
 
     *t = (struct template){.source = source};
     for (;;) {
-        size_t dollar = str_find(rest, '$'), taken;
+        size_t dollar = str_find(rest, '$'), taken = 0;
         struct str name;
         add_text(l, t, dollar == SIZE_MAX ? rest : str_upto(rest, dollar));
         if (dollar == SIZE_MAX)

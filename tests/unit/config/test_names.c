@@ -203,3 +203,17 @@ Test(names, wildcard_serves_the_addresses_of_its_port)
     cr_expect_eq(bind_of_local(&c.s->http, b[1], &local), b[1]);
     config_end(&c);
 }
+
+Test(names, as_many_as_are_wanted)
+{
+    struct buf text = {0};
+    buf_append_str(&text, STR("server { listen 8080; server_name"));
+    for (int i = 0; i < 5000; i++)
+        buf_printf(&text, " n%d.example.com", i);
+    buf_append(&text, "; }", 4);
+    struct loaded c = config_of_http(buf_str(&text).ptr);
+    cr_assert(c.s != NULL, "%s", config_problems(&c));
+    cr_expect_eq(config_server(&c, 0)->names.count, 5000);
+    buf_deinit(&text);
+    config_end(&c);
+}
