@@ -93,6 +93,26 @@ static bool of_const_identity(struct request *req, const struct variable *v, str
     return out->len > 0;
 }
 
+static bool of_fact(struct request *req, const struct variable *v, struct str *out)
+{
+    static const enum identity_fact facts[VARIABLE_IDS] = {
+        [VARIABLE_ID_SSL_CLIENT_CA] = IDENTITY_CA,
+        [VARIABLE_ID_SSL_CLIENT_CHAIN] = IDENTITY_CHAIN,
+        [VARIABLE_ID_SSL_CLIENT_CN] = IDENTITY_CN,
+        [VARIABLE_ID_SSL_CLIENT_PROVED_AT] = IDENTITY_PROVED_AT,
+        [VARIABLE_ID_SSL_CLIENT_SAN_DNS] = IDENTITY_SAN_DNS,
+        [VARIABLE_ID_SSL_CLIENT_SAN_EMAIL] = IDENTITY_SAN_EMAIL,
+        [VARIABLE_ID_SSL_CLIENT_SAN_IP] = IDENTITY_SAN_IP,
+        [VARIABLE_ID_SSL_CLIENT_SAN_URI] = IDENTITY_SAN_URI,
+        [VARIABLE_ID_SSL_CLIENT_SPIFFE_ID] = IDENTITY_SPIFFE_ID,
+        [VARIABLE_ID_SSL_CLIENT_SPKI_SHA256] = IDENTITY_SPKI_SHA256,
+        [VARIABLE_ID_SSL_CLIENT_X5T_S256] = IDENTITY_X5T_S256,
+    };
+    if (req->identity)
+        *out = identity_fact(req->identity, facts[v->id]);
+    return out->len > 0;
+}
+
 static bool ssl_client_verify(struct request *req, const struct variable *v, struct str *out)
 {
     (void)v;
@@ -189,4 +209,15 @@ const struct variable_row variables_of_ssl[VARIABLE_IDS] = {
     [VARIABLE_ID_SSL_CLIENT_V_REMAIN] = {.value = ssl_client_v_remain},
     [VARIABLE_ID_SSL_CLIENT_V_START] = {.value = of_identity},
     [VARIABLE_ID_SSL_CLIENT_VERIFY] = {.value = ssl_client_verify},
+    [VARIABLE_ID_SSL_CLIENT_CA] = {.value = of_fact},
+    [VARIABLE_ID_SSL_CLIENT_CHAIN] = {.value = of_fact},
+    [VARIABLE_ID_SSL_CLIENT_CN] = {.value = of_fact},
+    [VARIABLE_ID_SSL_CLIENT_PROVED_AT] = {.value = of_fact},
+    [VARIABLE_ID_SSL_CLIENT_SAN_DNS] = {.value = of_fact},
+    [VARIABLE_ID_SSL_CLIENT_SAN_EMAIL] = {.value = of_fact},
+    [VARIABLE_ID_SSL_CLIENT_SAN_IP] = {.value = of_fact},
+    [VARIABLE_ID_SSL_CLIENT_SAN_URI] = {.value = of_fact},
+    [VARIABLE_ID_SSL_CLIENT_SPIFFE_ID] = {.value = of_fact},
+    [VARIABLE_ID_SSL_CLIENT_SPKI_SHA256] = {.value = of_fact},
+    [VARIABLE_ID_SSL_CLIENT_X5T_S256] = {.value = of_fact},
 };

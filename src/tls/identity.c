@@ -3,43 +3,18 @@
 #include <assert.h>
 #include <string.h>
 
-#include <mbedtls/base64.h>
 #include <mbedtls/md.h>
 
-#include "cert.h"
+#include "identity_internal.h"
 #include "name.h"
+#include "portcullis/base/base64.h"
 #include "portcullis/base/memory.h"
-
-/* Texts that are made when first asked for. */
-enum text {
-    TEXT_PEM,
-    TEXT_SUBJECT,
-    TEXT_ISSUER,
-    TEXT_SUBJECT_LEGACY,
-    TEXT_ISSUER_LEGACY,
-    TEXT_NOT_BEFORE,
-    TEXT_NOT_AFTER,
-    TEXTS
-};
-
-struct identity {
-    unsigned references;
-    struct arena arena;
-    struct str *chain; /* DER, the client's own first */
-    size_t count;
-    struct cert cert; /* of chain[0] */
-    struct str serial, sha1, sha256;
-    struct str texts[TEXTS];
-
-    enum refusal refusal;
-    struct str verify_text, detail;
-};
 
 /* ---- life -------------------------------------------------------------------------------------
  */
 
-static struct str hex(struct arena *a, const unsigned char *octets, size_t count,
-                      const char *digits)
+struct str identity_hex(struct arena *a, const unsigned char *octets, size_t count,
+                        const char *digits)
 {
     char *out = arena_alloc(a, 2 * count + 1);
     for (size_t i = 0; i < count; i++) {
@@ -58,7 +33,7 @@ static struct str fingerprint(struct identity *i, mbedtls_md_type_t type)
     int rc = mbedtls_md(info, (const unsigned char *)der.ptr, der.len, digest);
     assert(rc == 0);
     (void)rc;
-    return hex(&i->arena, digest, mbedtls_md_get_size(info), "0123456789abcdef");
+    return identity_hex(&i->arena, digest, mbedtls_md_get_size(info), "0123456789abcdef");
 }
 
 /* OpenSSL's i2a_ASN1_INTEGER: the magnitude, '-' before a negative one. */
@@ -78,7 +53,7 @@ static struct str serial_text(struct arena *a, struct str serial)
         }
     }
     size_t skip = serial.len > 1 && magnitude[0] == 0 ? 1 : 0;
-    struct str digits = hex(a, magnitude + skip, serial.len - skip, "0123456789ABCDEF");
+    struct str digits = identity_hex(a, magnitude + skip, serial.len - skip, "0123456789ABCDEF");
     return negative ? arena_printf(a, "-%.*s", STR_ARG(digits)) : digits;
 }
 
@@ -136,11 +111,24 @@ static struct str verify_text(struct identity *i)
     return arena_printf(&i->arena, "FAILED:%s", words);
 }
 
+/* Outlives the trust. */
+static void keep_path(struct identity *i, const struct verify_path *path)
+{
+    i->facts[IDENTITY_CA] = i->facts[IDENTITY_PROVED_AT] = STR_NONE;
+    i->path_count = path->count;
+    for (size_t n = 0; n < path->count; n++)
+        i->path[n] = arena_str(&i->arena, path->der[n]);
+}
+
 void identity_judge(struct identity *i, const struct trust *t, time_t now,
                     const struct verify_rules *rules)
 {
     struct buf detail = {0};
-    i->refusal = verify_chain(t, i->chain, i->count, now, rules, &detail);
+    struct verify_path path;
+    i->refusal = verify_chain_path(t, i->chain, i->count, now, rules, &detail, &path);
+    keep_path(i, &path);
+    if (i->proved_at == 0)
+        i->proved_at = now;
     i->detail = arena_str(&i->arena, buf_str(&detail));
     i->verify_text = verify_text(i);
     buf_deinit(&detail);
@@ -205,21 +193,28 @@ time_t identity_not_after_time(const struct identity *i)
     return i->cert.not_after;
 }
 
-static void append_pem(struct identity *i, struct buf *out)
+time_t identity_not_before_time(const struct identity *i)
 {
-    struct str der = i->chain[0];
-    size_t size = (der.len + 2) / 3 * 4 + 1, length;
-    unsigned char *text = mem_alloc(size);
-    int rc = mbedtls_base64_encode(text, size, &length, (const unsigned char *)der.ptr, der.len);
-    assert(rc == 0);
-    (void)rc;
+    return i->cert.not_before;
+}
+
+void identity_append_pem(struct buf *out, struct str der)
+{
+    struct buf text = {0};
+    base64_append(&text, der);
+    struct str rest = buf_str(&text);
     buf_append_str(out, STR("-----BEGIN CERTIFICATE-----\n"));
-    for (size_t at = 0; at < length; at += 64) {
-        buf_append(out, text + at, length - at < 64 ? length - at : 64);
+    for (; rest.len > 0; rest = str_from(rest, 64)) {
+        buf_append_str(out, str_upto(rest, 64));
         buf_append_char(out, '\n');
     }
     buf_append_str(out, STR("-----END CERTIFICATE-----"));
-    mem_free(text);
+    buf_deinit(&text);
+}
+
+static void append_pem(struct identity *i, struct buf *out)
+{
+    identity_append_pem(out, i->chain[0]);
 }
 
 static void append_subject(struct identity *i, struct buf *out)

@@ -330,6 +330,21 @@ static void append_hex(struct buf *out, struct str octets)
         buf_printf(out, "%02X", (unsigned char)octets.ptr[i]);
 }
 
+const char *name_attribute(const struct name_walk *w)
+{
+    return attribute_name(w->oid);
+}
+
+void name_append_value(struct buf *out, const struct name_walk *w)
+{
+    struct str rest = w->value;
+    int width = character_width(w->tag);
+    char c[4];
+    size_t n;
+    while (width >= 0 && (n = next_character(&rest, width, c)) > 0)
+        buf_append(out, c, n);
+}
+
 /* RFC 2253, 2.4, and what is no printable ASCII as \XX. */
 static void append_escaped(struct buf *out, char c, bool first, bool last)
 {

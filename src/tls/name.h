@@ -36,6 +36,10 @@ struct name_walk {
 };
 struct name_walk name_walk_begin(struct str name);
 bool name_next(struct name_walk *w);
+/* OpenSSL's short name of the attribute ("CN"); NULL: none. */
+const char *name_attribute(const struct name_walk *w);
+/* Its value as UTF-8, without escapes; nothing when it is no string. */
+void name_append_value(struct buf *out, const struct name_walk *w);
 
 extern const struct str name_oid_common_name, name_oid_email;
 

@@ -18,7 +18,7 @@
 
 enum {
     SENT_MAX = 64, /* certificates that a client may send */
-    PATH_MAX_LENGTH = 16,
+    PATH_MAX_LENGTH = VERIFY_PATH_MAX,
     SIGNATURES_MAX = 32, /* checks for one verdict */
     PATHS_MAX = 64,      /* complete paths judged, and dead ends */
 };
@@ -50,6 +50,7 @@ struct search {
     enum rank rank; /* of the failure below */
     enum refusal refusal;
     struct buf *detail;
+    struct verify_path *good; /* may be NULL */
 };
 
 /* ---- failures ---------------------------------------------------------------------------------
@@ -298,6 +299,12 @@ static enum refusal (*const checks[])(const struct search *s, struct finding *f)
     check_leaf,       check_purposes, check_names,   check_revocation,
 };
 
+static void keep_path(const struct search *s)
+{
+    for (size_t i = 0; s->good != NULL && i < s->length; i++)
+        s->good->der[s->good->count++] = s->path[i]->der;
+}
+
 /* True: this path is good. */
 static bool judge(struct search *s)
 {
@@ -307,6 +314,8 @@ static bool judge(struct search *s)
         r = checks[i](s, &f);
     if (r != REFUSAL_NONE)
         fail(s, RANK_COMPLETE_PATH, r, f.cert, buf_str(&f.words));
+    else
+        keep_path(s);
     buf_deinit(&f.words);
     return r == REFUSAL_NONE;
 }
@@ -457,10 +466,13 @@ static bool read_sent(struct search *s, const struct str *chain_der, size_t coun
     return true;
 }
 
-enum refusal verify_chain(const struct trust *t, const struct str *chain_der, size_t count,
-                          time_t now, const struct verify_rules *rules, struct buf *detail)
+enum refusal verify_chain_path(const struct trust *t, const struct str *chain_der, size_t count,
+                               time_t now, const struct verify_rules *rules, struct buf *detail,
+                               struct verify_path *path)
 {
     buf_clear(detail);
+    if (path != NULL)
+        path->count = 0;
     if (count == 0) {
         buf_append_str(detail, STR("the client sent no certificate"));
         return REFUSAL_CERT_MISSING;
@@ -476,7 +488,8 @@ enum refusal verify_chain(const struct trust *t, const struct str *chain_der, si
                        .signatures_left = SIGNATURES_MAX,
                        .paths_left = PATHS_MAX,
                        .refusal = REFUSAL_INTERNAL,
-                       .detail = detail};
+                       .detail = detail,
+                       .good = path};
     bool good = false;
     if (read_sent(&s, chain_der, count)) {
         s.path[0] = &s.sent[0];
@@ -489,4 +502,10 @@ enum refusal verify_chain(const struct trust *t, const struct str *chain_der, si
         cert_deinit(&s.sent[i]);
     mem_free(s.sent);
     return good ? REFUSAL_NONE : s.refusal;
+}
+
+enum refusal verify_chain(const struct trust *t, const struct str *chain_der, size_t count,
+                          time_t now, const struct verify_rules *rules, struct buf *detail)
+{
+    return verify_chain_path(t, chain_der, count, now, rules, detail, NULL);
 }

@@ -47,5 +47,42 @@ struct str identity_fingerprint_sha256(const struct identity *i);
 struct str identity_not_before(struct identity *i); /* "Nov 24 13:41:30 2026 GMT" */
 struct str identity_not_after(struct identity *i);
 time_t identity_not_after_time(const struct identity *i);
+time_t identity_not_before_time(const struct identity *i);
+
+/* ---- identity_facts.c: what nginx has no variables for ---- */
+
+/* One text each, empty when there is none. What is not printable ASCII, and "\", is written \XX
+ * (two hex digits), in lists "," too. */
+enum identity_fact {
+    IDENTITY_CN,      /* of several the last in the subject, the most specific */
+    IDENTITY_SAN_DNS, /* lists of the subjectAltName, joined by "," */
+    IDENTITY_SAN_EMAIL,
+    IDENTITY_SAN_URI,
+    IDENTITY_SAN_IP,
+    IDENTITY_SPIFFE_ID,   /* the one URI, when it is a valid SPIFFE ID */
+    IDENTITY_SPKI_SHA256, /* of the public key's SubjectPublicKeyInfo, lower-case hex */
+    IDENTITY_X5T_S256,    /* RFC 8705, 3.1: base64url of the certificate's SHA-256 */
+    IDENTITY_CHAIN,       /* all that the client sent, its own first: PEM, percent-encoded */
+    IDENTITY_CA,          /* subject of the CA that the verified chain ends in, RFC 2253 */
+    IDENTITY_PROVED_AT,   /* when the key was proved, "2026-11-24T13:41:30Z" */
+    IDENTITY_FACTS
+};
+struct str identity_fact(struct identity *i, enum identity_fact fact);
+
+/* Each calls each() with one value after the other until it says true, and returns whether it did.
+ * Values are raw: UTF-8 of attributes, octets of names, text of addresses. */
+bool identity_any_attribute(struct str name, const char *attribute,
+                            bool (*each)(void *owner, struct str value), void *owner);
+/* fact: one of the SAN lists. */
+bool identity_any_name(const struct identity *i, enum identity_fact fact,
+                       bool (*each)(void *owner, struct str value), void *owner);
+/* Names as DER, for identity_any_attribute. */
+struct str identity_subject_der(const struct identity *i);
+struct str identity_issuer_der(const struct identity *i);
+struct str identity_ca_der(const struct identity *i); /* empty when not verified */
+
+struct str identity_der(const struct identity *i); /* the client's certificate */
+/* The verified path, the client's own first, the anchor last: how many. */
+size_t identity_path(const struct identity *i, const struct str **certificates);
 
 #endif

@@ -31,9 +31,21 @@ struct verify_rules {
     unsigned rsa_bits; /* least size: 2048 */
 };
 
+/* The path that was found good, DER, the client's own certificate first, the anchor last. Borrowed
+ * from what was sent and from the trust. */
+enum { VERIFY_PATH_MAX = 16 };
+struct verify_path {
+    struct str der[VERIFY_PATH_MAX];
+    size_t count; /* 0: none was good */
+};
+
 /* chain_der: the certificates as the client sent them, leaf first. detail gets the words for the
  * log. */
 enum refusal verify_chain(const struct trust *t, const struct str *chain_der, size_t count,
                           time_t now, const struct verify_rules *rules, struct buf *detail);
+/* The same, and which path it was. */
+enum refusal verify_chain_path(const struct trust *t, const struct str *chain_der, size_t count,
+                               time_t now, const struct verify_rules *rules, struct buf *detail,
+                               struct verify_path *path);
 
 #endif

@@ -236,6 +236,8 @@ Test(gate, variables_of_the_certificate, .timeout = 60)
              "200 \"$ssl_client_cert\"; }"
              "location = /escaped { return 200 \"$ssl_client_escaped_cert\"; }"
              "location = /hex { return 200 \"$ssl_client_serial $ssl_client_fingerprint\"; }"
+             "location = /facts { return 200 \"$ssl_client_cn|$ssl_client_ca|$ssl_client_san_dns|"
+             "$ssl_client_proved_at|$ssl_client_x5t_s256|$ssl_client_spki_sha256|\"; }"
              "location = /time { return 200 "
              "\"$ssl_client_v_start|$ssl_client_v_end|$ssl_client_v_remain\"; } }";
     server_make_certs(false);
@@ -259,6 +261,10 @@ Test(gate, variables_of_the_certificate, .timeout = 60)
     text = ASK("/hex") + 4;
     cr_expect(strspn(text, "0123456789ABCDEF") >= 2 &&
                   strspn(strchr(text, ' ') + 1, "0123456789abcdef") == 40,
+              "%s", text);
+    text = ASK("/facts");
+    cr_expect(strncmp(text, "200 client|CN=my-ca||20", 23) == 0 &&
+                  strlen(text) == 4 + 6 + 1 + 8 + 2 + 20 + 1 + 43 + 1 + 64 + 1,
               "%s", text);
     text = ASK("/time");
     cr_expect(strstr(text, " GMT|") && strstr(text, "GMT|36"), "%s", text);

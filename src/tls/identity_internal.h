@@ -1,0 +1,40 @@
+/* An identity's insides, for identity.c and identity_facts.c. */
+#ifndef PORTCULLIS_TLS_IDENTITY_INTERNAL_H
+#define PORTCULLIS_TLS_IDENTITY_INTERNAL_H
+
+#include "cert.h"
+#include "portcullis/tls/identity.h"
+
+/* Texts that are made when first asked for. */
+enum text {
+    TEXT_PEM,
+    TEXT_SUBJECT,
+    TEXT_ISSUER,
+    TEXT_SUBJECT_LEGACY,
+    TEXT_ISSUER_LEGACY,
+    TEXT_NOT_BEFORE,
+    TEXT_NOT_AFTER,
+    TEXTS
+};
+
+struct identity {
+    unsigned references;
+    struct arena arena;
+    struct str *chain; /* DER, the client's own first */
+    size_t count;
+    struct cert cert; /* of chain[0] */
+    struct str serial, sha1, sha256;
+    struct str texts[TEXTS], facts[IDENTITY_FACTS];
+
+    enum refusal refusal;
+    struct str verify_text, detail;
+    struct str path[VERIFY_PATH_MAX]; /* found good, the anchor last */
+    size_t path_count;
+    time_t proved_at; /* 0: not yet */
+};
+
+struct str identity_hex(struct arena *a, const unsigned char *octets, size_t count,
+                        const char *digits);
+void identity_append_pem(struct buf *out, struct str der); /* without the last newline */
+
+#endif
