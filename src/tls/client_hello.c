@@ -200,11 +200,9 @@ static bool scan_records(struct client_hello *h, struct str wire, struct verdict
         size_t type, version, length;
         if (rest.len > 0 && (unsigned char)rest.ptr[0] != TYPE_HANDSHAKE)
             return bad(v, ALERT_UNEXPECTED_MESSAGE, "something else than a ClientHello");
-        if (rest.len < RECORD_HEADER)
+        if (!take_number(&rest, 1, &type) || !take_number(&rest, 2, &version) ||
+            !take_number(&rest, 2, &length))
             return false;
-        take_number(&rest, 1, &type);
-        take_number(&rest, 2, &version);
-        take_number(&rest, 2, &length);
         if (version >> 8 != 3)
             return bad(v, ALERT_PROTOCOL_VERSION, "a version that is no TLS");
         if (length == 0) /* RFC 8446, 5.1 */

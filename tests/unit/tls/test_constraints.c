@@ -11,17 +11,15 @@ static enum refusal outcome(const char *constraints, const char *alt_names, cons
     unsigned n = number++;
     snprintf(
         command, sizeof command,
-        "mkdir -p nc; cd nc; printf "
-        "'[ca]\\nbasicConstraints=critical,CA:TRUE\\nnameConstraints=%s\\n"
-        "[leaf]\\n%s%s\\n[dir]\\nO=Good\\n' >%u.ext; [ -f leaf.key ] || openssl genpkey -algorithm "
-        "EC "
-        "-pkeyopt ec_paramgen_curve:P-256 -out leaf.key 2>/dev/null; openssl req -new -key "
-        "leaf.key -subj /CN=limited | openssl x509 -req -CA ../ca.crt -CAkey ../ca.key -set_serial "
-        "%u -extfile %u.ext -extensions ca -days 2 -out %u-ca.crt 2>/dev/null; openssl req -new "
-        "-key leaf.key -subj '%s' | openssl x509 -req -CA %u-ca.crt -CAkey leaf.key -set_serial 7 "
-        "-extfile %u.ext -extensions leaf -days 2 -out %u.crt 2>/dev/null",
-        constraints, alt_names[0] != '\0' ? "subjectAltName=" : "", alt_names, n, n + 100, n, n,
-        subject, n, n, n);
+        "mkdir -p nc; cd nc; printf '[req]\\ndistinguished_name=dir\\n[ca]\\nbasicConstraints="
+        "critical,CA:TRUE\\nnameConstraints=%s\\n[leaf]\\nbasicConstraints=CA:FALSE\\n%s%s\\n[dir]"
+        "\\nO=Good\\n' >%u.cnf; [ -f leaf.key ] || openssl genpkey -algorithm EC -pkeyopt "
+        "ec_paramgen_curve:P-256 -out leaf.key 2>/dev/null; openssl req -config %u.cnf -new -x509 "
+        "-key leaf.key -subj /CN=limited -CA ../ca.crt -CAkey ../ca.key -extensions ca -days 2 "
+        "-out %u-ca.crt && openssl req -config %u.cnf -new -x509 -key leaf.key -subj '%s' -CA "
+        "%u-ca.crt -CAkey leaf.key -extensions leaf -days 2 -out %u.crt",
+        constraints, alt_names[0] != '\0' ? "subjectAltName=" : "", alt_names, n, n, n, n, subject,
+        n, n);
     struct buf none = command_output(command);
     buf_deinit(&none);
     struct chain c = {.count = 0};
