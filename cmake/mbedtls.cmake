@@ -1,7 +1,8 @@
 # mbedTLS: private and static, with our configuration and patches. Built once for each combination of
-# release, configuration, patches, compiler and flags, and kept outside the build folder.
+# release, configuration, patches, compiler and flags, and kept outside the build folder. With a crypto
+# engine it is another build, which leaves out what src/crypto has and needs it to link.
 #
-# Gives the target pc_mbedtls. PORTCULLIS_MBEDTLS_TARBALL names a release tarball to use instead.
+# Gives the targets pc_mbedtls and pc_mbedtls_headers. PORTCULLIS_MBEDTLS_TARBALL names a release tarball to use instead.
 
 set(PORTCULLIS_MBEDTLS_TARBALL "" CACHE FILEPATH "mbedTLS release tarball (empty: fetched and checked)")
 
@@ -52,6 +53,11 @@ function(portcullis_mbedtls_build tarball flags prefix log)
         endif()
     endforeach()
     file(COPY_FILE "${PROJECT_SOURCE_DIR}/cmake/mbedtls_config.h" "${source}/include/mbedtls/mbedtls_config.h")
+    if(PORTCULLIS_MBEDTLS_ENGINE)
+        file(READ "${PROJECT_SOURCE_DIR}/cmake/mbedtls_engine_config.h" config)
+        file(APPEND "${source}/include/mbedtls/mbedtls_config.h" "\n${config}")
+        file(COPY ${PORTCULLIS_MBEDTLS_ALT} DESTINATION "${source}/include/mbedtls")
+    endif()
 
     message(STATUS "Building mbedTLS ${version} into ${prefix}")
     cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
@@ -84,13 +90,19 @@ endfunction()
 
 file(GLOB PORTCULLIS_MBEDTLS_PATCHES CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/cmake/patches/*.patch")
 list(SORT PORTCULLIS_MBEDTLS_PATCHES)
+set(PORTCULLIS_MBEDTLS_ENGINE "")
+set(PORTCULLIS_MBEDTLS_ALT "")
+if(NOT CRYPTO_ENGINE STREQUAL builtin)
+    file(GLOB PORTCULLIS_MBEDTLS_ALT CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/cmake/mbedtls_alt/*.h")
+    set(PORTCULLIS_MBEDTLS_ENGINE "${PROJECT_SOURCE_DIR}/cmake/mbedtls_engine_config.h" ${PORTCULLIS_MBEDTLS_ALT})
+endif()
 
 portcullis_mbedtls_tarball(tarball)
 string(JOIN " " flags ${PORTCULLIS_C_FLAGS})
 set(flags "-g -O2 -fPIE ${flags} ${CMAKE_C_FLAGS}")
 set(key "${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION} ${CMAKE_SYSTEM_PROCESSOR} ${flags}")
 foreach(file IN ITEMS "${tarball}" "${PROJECT_SOURCE_DIR}/cmake/mbedtls_config.h" "${CMAKE_CURRENT_LIST_FILE}"
-        ${PORTCULLIS_MBEDTLS_PATCHES})
+        ${PORTCULLIS_MBEDTLS_PATCHES} ${PORTCULLIS_MBEDTLS_ENGINE})
     file(SHA256 "${file}" hash)
     string(APPEND key " ${hash}")
 endforeach()
@@ -111,14 +123,24 @@ portcullis_mbedtls_check_version("${version}")
 message(STATUS "mbedTLS ${version}: ${prefix}")
 set(PORTCULLIS_MBEDTLS_PREFIX "${prefix}" CACHE INTERNAL "where the private mbedTLS is")
 
+add_library(pc_mbedtls_headers INTERFACE)
+target_include_directories(pc_mbedtls_headers SYSTEM INTERFACE "${prefix}/include")
 add_library(pc_mbedtls INTERFACE)
-target_include_directories(pc_mbedtls SYSTEM INTERFACE "${prefix}/include")
-target_link_libraries(pc_mbedtls INTERFACE
-    "${prefix}/lib/libmbedtls.a" "${prefix}/lib/libmbedx509.a" "${prefix}/lib/libmbedcrypto.a")
+set(archives "${prefix}/lib/libmbedtls.a" "${prefix}/lib/libmbedx509.a" "${prefix}/lib/libmbedcrypto.a")
 foreach(extra IN ITEMS everest p256m)
     if(EXISTS "${prefix}/lib/lib${extra}.a")
-        target_link_libraries(pc_mbedtls INTERFACE "${prefix}/lib/lib${extra}.a")
+        list(APPEND archives "${prefix}/lib/lib${extra}.a")
     endif()
 endforeach()
+if(CRYPTO_ENGINE STREQUAL builtin)
+    target_link_libraries(pc_mbedtls INTERFACE pc_mbedtls_headers ${archives})
+else()
+    # mbedTLS calls src/crypto and src/crypto calls mbedTLS. TLS 1.3's key exchange goes through these three.
+    string(REPLACE ";" "," archives "${archives}")
+    target_link_libraries(pc_mbedtls INTERFACE pc_mbedtls_headers "$<LINK_GROUP:RESCAN,${archives},pc_crypto>"
+        -Wl,--wrap=mbedtls_psa_ecp_generate_key
+        -Wl,--wrap=mbedtls_psa_ecp_export_public_key
+        -Wl,--wrap=mbedtls_psa_key_agreement_ecdh)
+endif()
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
-    "${PROJECT_SOURCE_DIR}/cmake/mbedtls_config.h" ${PORTCULLIS_MBEDTLS_PATCHES})
+    "${PROJECT_SOURCE_DIR}/cmake/mbedtls_config.h" ${PORTCULLIS_MBEDTLS_PATCHES} ${PORTCULLIS_MBEDTLS_ENGINE})

@@ -2,11 +2,21 @@
  * there is no state that two processes could share after a fork (CVE-2026-25835). */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <sys/random.h>
 
 #include <mbedtls/build_info.h>
 #include <psa/crypto.h>
 
+#if defined(PORTCULLIS_CRYPTO_ENGINE)
+#include "portcullis/crypto/engine.h"
+#else
+/* mbedTLS computes by itself. */
+static bool crypto_start(void)
+{
+    return true;
+}
+#endif
 #include "portcullis/tls/context.h"
 #include "random.h"
 
@@ -54,10 +64,16 @@ void tls_random(void *out, size_t size)
 bool tls_process_start(void)
 {
     unsigned char probe[16];
-    return fill(probe, sizeof probe) && psa_crypto_init() == PSA_SUCCESS;
+    return fill(probe, sizeof probe) && crypto_start() && psa_crypto_init() == PSA_SUCCESS;
 }
 
 const char *tls_library_version(void)
 {
+#if defined(PORTCULLIS_CRYPTO_ENGINE)
+    static char text[96];
+    snprintf(text, sizeof text, "mbedTLS " MBEDTLS_VERSION_STRING ", %s", crypto_version());
+    return text;
+#else
     return "mbedTLS " MBEDTLS_VERSION_STRING;
+#endif
 }
