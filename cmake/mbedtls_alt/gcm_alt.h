@@ -8,7 +8,7 @@ struct crypto_aead;
 
 typedef struct mbedtls_gcm_context {
     struct crypto_aead *aead;
-    uint64_t bytes; /* of the message so far */
+    uint64_t bytes, ad_bytes; /* of the message so far */
 } mbedtls_gcm_context;
 
 #endif

@@ -49,9 +49,12 @@ int mbedtls_gcm_setkey(mbedtls_gcm_context *c, mbedtls_cipher_id_t cipher, const
     return c->aead != NULL ? 0 : MBEDTLS_ERR_CIPHER_ALLOC_FAILED;
 }
 
+static const uint64_t GCM_BYTES_MAX = 0xFFFFFFFE0, GCM_AD_BYTES_MAX = UINT64_MAX >> 3;
+
 static bool gcm_refuses(const mbedtls_gcm_context *c, size_t length, size_t iv_len, size_t tag_len)
 {
-    return c->aead == NULL || iv_len == 0 || tag_len < 4 || tag_len > 16 || length > 0xFFFFFFFE0ull;
+    return c->aead == NULL || iv_len == 0 || iv_len > CRYPTO_IV_MAX || tag_len < 4 ||
+           tag_len > CRYPTO_TAG_MAX || length > GCM_BYTES_MAX;
 }
 
 int mbedtls_gcm_auth_decrypt(mbedtls_gcm_context *c, size_t length, const unsigned char *iv,
@@ -98,15 +101,16 @@ int mbedtls_gcm_starts(mbedtls_gcm_context *c, int mode, const unsigned char *iv
 {
     if (gcm_refuses(c, 0, iv_len, 16))
         return MBEDTLS_ERR_GCM_BAD_INPUT;
-    c->bytes = 0;
+    c->bytes = c->ad_bytes = 0;
     bool done = crypto_aead_begin(c->aead, mode == MBEDTLS_GCM_ENCRYPT, iv, iv_len);
     return done ? 0 : MBEDTLS_ERR_ERROR_GENERIC_ERROR;
 }
 
 int mbedtls_gcm_update_ad(mbedtls_gcm_context *c, const unsigned char *add, size_t add_len)
 {
-    if (c->aead == NULL)
+    if (c->aead == NULL || add_len > GCM_AD_BYTES_MAX - c->ad_bytes)
         return MBEDTLS_ERR_GCM_BAD_INPUT;
+    c->ad_bytes += add_len;
     return crypto_aead_ad(c->aead, add, add_len) ? 0 : MBEDTLS_ERR_GCM_BAD_INPUT;
 }
 
@@ -120,9 +124,9 @@ int mbedtls_gcm_update(mbedtls_gcm_context *c, const unsigned char *input, size_
         return 0;
     if (c->aead == NULL || (output > input && (size_t)(output - input) < input_length))
         return MBEDTLS_ERR_GCM_BAD_INPUT;
-    c->bytes += input_length;
-    if (c->bytes < input_length || c->bytes > 0xFFFFFFFE0ull)
+    if (input_length > GCM_BYTES_MAX - c->bytes)
         return MBEDTLS_ERR_GCM_BAD_INPUT;
+    c->bytes += input_length;
     bool done = crypto_aead_update(c->aead, aside(input, input_length, output), input_length,
                                    output);
     return done ? 0 : MBEDTLS_ERR_ERROR_GENERIC_ERROR;

@@ -1,6 +1,5 @@
 /* One EVP context for each key, made when the key is set and used for each record: a new message is
  * a new nonce in it. */
-#include <limits.h>
 #include <openssl/crypto.h>
 #include <string.h>
 
@@ -14,7 +13,7 @@ enum {
 struct crypto_aead {
     enum crypto_cipher cipher;
     EVP_CIPHER_CTX
-        *one; /* both directions of whole messages, and of pieces what gives the output */
+    *one; /* both directions of whole messages, and of pieces what gives the output */
     size_t one_iv_size;
     /* Opening piece by piece: EVP gives no tag when it decrypts. What it would encrypt to has the
      * same tag, so the opened octets are sealed again here. */
@@ -49,7 +48,7 @@ void crypto_aead_free(struct crypto_aead *a)
 static bool begin(EVP_CIPHER_CTX *c, size_t *set_size, bool seal, const unsigned char *iv,
                   size_t iv_size)
 {
-    if (iv_size == 0 || iv_size > INT_MAX)
+    if (iv_size == 0 || iv_size > CRYPTO_IV_MAX)
         return false;
     if (iv_size != *set_size) {
         if (!EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_IVLEN, (int)iv_size, NULL))

@@ -60,7 +60,10 @@ enum crypto_cipher {
     CRYPTO_AES_256_GCM,
     CRYPTO_CHACHA20_POLY1305, /* nonces of 12, tags of 16 octets */
 };
-enum { CRYPTO_TAG_MAX = 16 };
+enum {
+    CRYPTO_TAG_MAX = 16,
+    CRYPTO_IV_MAX = 128, /* libcrypto's limit; TLS has 12 */
+};
 
 struct crypto_aead;
 struct crypto_aead *crypto_aead_new(enum crypto_cipher cipher, const unsigned char *key);
