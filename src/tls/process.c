@@ -2,6 +2,7 @@
  * there is no state that two processes could share after a fork (CVE-2026-25835). */
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/random.h>
 
