@@ -8,8 +8,8 @@ ARG BASE=debian:trixie-slim
 
 FROM ${BASE} AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
-      bzip2 ca-certificates cmake curl debian-archive-keyring gcc libc-ares-dev libc6-dev libpcre2-dev libuv1-dev \
-      ninja-build patch pkgconf \
+      bzip2 ca-certificates cmake curl debian-archive-keyring gcc libc-ares-dev libc6-dev libpcre2-dev libssl-dev \
+      libuv1-dev ninja-build patch pkgconf \
     && rm -rf /var/lib/apt/lists/*
 ENV XDG_CACHE_HOME=/cache
 WORKDIR /src
