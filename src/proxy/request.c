@@ -66,7 +66,8 @@ static bool body_is_too_large(const struct request *req)
 /* False: answered. */
 static bool find_location(struct request *req)
 {
-    /* error_page @name and X-Accel-Redirect @name have said which; limit_except may stand in for it.
+    /* error_page @name and X-Accel-Redirect @name have said which; limit_except may stand in for
+     * it.
      */
     if (req->outer_location->kind == LOCATION_NAMED)
         return true;

@@ -11,8 +11,8 @@ struct config_options {
     struct str error_log;  /* -e: the default error log; empty: stderr */
     struct str access_log; /* where requests are logged when no access_log says; empty: nowhere */
     struct str default_pid_path;
-    /* Every problem, in nginx's form ("unknown directive \"foo\" in /x.conf:3"); LOG_EMERG means that the load will
-     * fail, LOG_WARN not. All of a file's problems are reported in one run. */
+    /* Every problem, in nginx's form ("unknown directive \"foo\" in /x.conf:3"); LOG_EMERG means
+     * that the load will fail, LOG_WARN not. All of a file's problems are reported in one run. */
     void (*problem)(void *owner, enum log_level level, struct str message);
     void *owner;
 };
@@ -20,7 +20,8 @@ struct config_options {
 /* NULL after at least one LOG_EMERG problem. */
 struct snapshot *config_load(const struct config_options *o);
 
-/* The directive tables, for conf/reference.conf's test, the README and -t: calls each with every row. */
+/* The directive tables, for conf/reference.conf's test, the README and -t: calls each with every
+ * row. */
 struct directive_info {
     const char *name;
     const char *contexts; /* "http, server, location" */

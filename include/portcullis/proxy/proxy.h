@@ -15,16 +15,19 @@ struct proxy_socket {
     const struct bind_conf *bind;
 };
 
-/* In the builder, before workers are forked and while it is root: makes the folders of client_body_temp_path, gives
- * them to the workers' user and keeps them open. What cannot be made is warned of; bodies go to /tmp then. */
+/* In the builder, before workers are forked and while it is root: makes the folders of
+ * client_body_temp_path, gives them to the workers' user and keeps them open. What cannot be made
+ * is warned of; bodies go to /tmp then. */
 void proxy_make_folders(const struct snapshot *s, uid_t uid, gid_t gid);
 void proxy_close_folders(void);
 
 /* Begins to accept. The snapshot outlives the proxy. */
-struct proxy *proxy_start(struct loop *l, const struct snapshot *s, const struct proxy_socket *sockets, size_t count);
+struct proxy *proxy_start(struct loop *l, const struct snapshot *s,
+                          const struct proxy_socket *sockets, size_t count);
 
 enum proxy_drain {
-    PROXY_DRAIN_QUIT,   /* idle connections close at once, running requests finish with Connection: close */
+    PROXY_DRAIN_QUIT,   /* idle connections close at once, running requests finish with Connection:
+                           close */
     PROXY_DRAIN_RELOAD, /* each kept connection gets one more answer, for a bounded time */
 };
 /* Stops accepting; on_done comes from the loop when the last connection has ended. */

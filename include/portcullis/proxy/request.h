@@ -4,11 +4,12 @@
  * step table in proxy/request.c is its whole life:
  *
  *   route ─▶ verify ─▶ rewrite ─▶ locate ─▶ admit ─▶ answer ─▶ connect ─▶ exchange ─▶ end
- *                         ▲         (a refusal, an error or `return` goes to respond; error_page may go back to rewrite)
+ *                         ▲         (a refusal, an error or `return` goes to respond; error_page
+ * may go back to rewrite)
  *
- * That is nginx's order of phases: the certificate before any script, scripts before allow and deny.
- * A step that answered (respond_…) or redirected (request_redirect…) has set next_step by that, and
- * returns STEP_NEXT; the machine goes where next_step says.
+ * That is nginx's order of phases: the certificate before any script, scripts before allow and
+ * deny. A step that answered (respond_…) or redirected (request_redirect…) has set next_step by
+ * that, and returns STEP_NEXT; the machine goes where next_step says.
  */
 #ifndef PORTCULLIS_PROXY_REQUEST_H
 #define PORTCULLIS_PROXY_REQUEST_H
@@ -42,11 +43,12 @@ enum request_step {
 
 /* One attempt at an upstream: a value each in $upstream_addr, _status, … */
 struct upstream_try {
-    struct str addr;           /* "127.0.0.1:3000", "unix:/x", or the upstream's name when no peer was live */
-    unsigned status;           /* 0: none came, "-" */
+    struct str addr; /* "127.0.0.1:3000", "unix:/x", or the upstream's name when no peer was live */
+    unsigned status; /* 0: none came, "-" */
     int64_t connect_ms, header_ms, response_ms; /* -1: "-" */
     uint64_t bytes_sent, bytes_received, response_length;
-    bool after_redirect;       /* of a new exchange after X-Accel-Redirect or error_page: printed behind " : " instead of ", " */
+    bool after_redirect; /* of a new exchange after X-Accel-Redirect or error_page: printed behind "
+                            : " instead of ", " */
 };
 
 struct request {
@@ -54,44 +56,53 @@ struct request {
     struct client *client;
     const struct transport *transport;
     struct arena arena;
-    struct log_context log; /* its describe writes action, client, server, request, upstream, host */
-    const char *action;        /* "while connecting to upstream", during a call of log_write; else NULL */
+    struct log_context
+        log;            /* its describe writes action, client, server, request, upstream, host */
+    const char *action; /* "while connecting to upstream", during a call of log_write; else NULL */
     enum request_step step, next_step;
-    bool is_running;           /* a step is on the stack */
+    bool is_running; /* a step is on the stack */
 
     /* What came. */
     struct request_head head;
     struct framing framing;
-    uint64_t received_bytes;   /* $request_length */
+    uint64_t received_bytes; /* $request_length */
     int64_t started_wall_ms, started_ms;
     struct headers trailers;
-    struct spool *spool;       /* the whole body, when it was gathered; stays for error_page's exchange too */
-    bool body_is_lost;         /* it went to an upstream as it came, or is thrown away (413): nobody else can have it */
+    struct spool
+        *spool; /* the whole body, when it was gathered; stays for error_page's exchange too */
+    bool body_is_lost; /* it went to an upstream as it came, or is thrown away (413): nobody else
+                          can have it */
 
     /* What it means; rewrites and internal redirects change path, args, location. */
-    struct uri uri;            /* of the original target */
-    struct str host;           /* $host: normalised, from the target, Host, or server_name */
-    struct str host_port;      /* the port in Host or the target; empty without */
-    struct str path, args;     /* $uri, $args as they are now */
-    bool path_is_original;     /* proxy_pass without a URI may send the raw target; rewrite and redirects clear it */
-    bool path_fits_location;   /* rewrite.c clears it at "rewrite … break": proxy_pass's URI does not replace the prefix then */
+    struct uri uri;          /* of the original target */
+    struct str host;         /* $host: normalised, from the target, Host, or server_name */
+    struct str host_port;    /* the port in Host or the target; empty without */
+    struct str path, args;   /* $uri, $args as they are now */
+    bool path_is_original;   /* proxy_pass without a URI may send the raw target; rewrite and
+                                redirects clear it */
+    bool path_fits_location; /* rewrite.c clears it at "rewrite … break": proxy_pass's URI does not
+                                replace the prefix then */
     const struct bind_conf *bind;
-    const struct server_conf *server; /* the address's default until route_server knows better; never NULL */
-    const struct location_conf *location; /* the if-block's when one matched */
+    const struct server_conf
+        *server; /* the address's default until route_server knows better; never NULL */
+    const struct location_conf *location;       /* the if-block's when one matched */
     const struct location_conf *outer_location; /* the location itself */
-    bool is_checked;           /* access_check_client was called (a malformed request may reach admit without) */
-    bool check_failed;         /* and said no: error_page may still show a page, but leads to no upstream of a server that verifies */
-    unsigned redirects;        /* internal ones and rewrites so far; 10 is the end: 500 */
-    bool is_internal;          /* reached by error_page, rewrite or X-Accel-Redirect */
+    bool is_checked; /* access_check_client was called (a malformed request may reach admit without)
+                      */
+    bool check_failed; /* and said no: error_page may still show a page, but leads to no upstream of
+                          a server that verifies */
+    unsigned redirects; /* internal ones and rewrites so far; 10 is the end: 500 */
+    bool is_internal;   /* reached by error_page, rewrite or X-Accel-Redirect */
 
     /* Values of variables by slot; values[i].ptr NULL: not computed yet. */
     struct str *values;
     struct regex_captures *captures; /* of the last match; NULL: none */
 
     /* Who the client is, and what was decided. access.c alone writes these. */
-    struct identity *identity;   /* of the connection, borrowed; NULL on plain connections, and where it does not count for this server */
-    bool is_admitted;            /* only true lets exchange.c connect */
-    enum refusal refusal;        /* shown in the page, $ssl_client_refusal */
+    struct identity *identity; /* of the connection, borrowed; NULL on plain connections, and where
+                                  it does not count for this server */
+    bool is_admitted;          /* only true lets exchange.c connect */
+    enum refusal refusal;      /* shown in the page, $ssl_client_refusal */
     struct str refusal_detail;
 
     /* The response being sent. */
@@ -99,20 +110,21 @@ struct request {
     bool response_started;         /* the head was handed to the transport */
     bool is_head_only;             /* HEAD, 204, 304 */
     unsigned status;               /* what is logged: $status */
-    unsigned error_status;         /* what the answer goes out with, set by error_page; 0: its own */
+    unsigned error_status; /* what the answer goes out with, set by error_page; 0: its own */
     bool in_error_page;
     uint64_t body_bytes_sent, bytes_sent;
-    bool must_close;               /* Connection: close after this one */
-    bool is_complete;              /* $request_completion */
+    bool must_close;  /* Connection: close after this one */
+    bool is_complete; /* $request_completion */
     enum close_reason failure;
 
-    struct str proxy_host, proxy_port; /* $proxy_host, $proxy_port as the connect step found them; ptr NULL before: then location->proxy's */
+    struct str proxy_host, proxy_port; /* $proxy_host, $proxy_port as the connect step found them;
+                                          ptr NULL before: then location->proxy's */
     VEC(struct upstream_try) tries;
-    struct headers carried;        /* from a response whose X-Accel-Redirect was followed */
+    struct headers carried;           /* from a response whose X-Accel-Redirect was followed */
     struct headers *upstream_headers; /* of the last response: $upstream_http_ */
     struct headers *upstream_trailers;
-    struct exchange *exchange;     /* NULL: not proxied */
-    struct str id;                 /* $request_id, made when first asked for */
+    struct exchange *exchange; /* NULL: not proxied */
+    struct str id;             /* $request_id, made when first asked for */
 };
 
 /* ---- proxy.c: what belongs to the worker ---- */
@@ -122,59 +134,69 @@ struct access_logs; /* access_log.c's own: buffers and their timers, one for eac
 struct access_logs *proxy_access_logs(const struct proxy *p);
 
 /* ---- request.c ---- */
-void request_start(struct request *req); /* head, framing, uri are there */
+void request_start(struct request *req);  /* head, framing, uri are there */
 void request_resume(struct request *req); /* a step that waited may go on; from the loop */
 /* Answers status (with its page or error_page) when nothing was sent yet, else aborts. */
 void request_fail(struct request *req, unsigned status, enum close_reason why);
-/* error_page to a URI, X-Accel-Redirect, rewrite … last: routes anew with this path; "@name": to a named location. */
+/* error_page to a URI, X-Accel-Redirect, rewrite … last: routes anew with this path; "@name": to a
+ * named location. */
 void request_redirect(struct request *req, struct str path, struct str args);
-bool request_redirect_named(struct request *req, struct str name); /* false: no such location: 500 */
-/* Nothing can be sent any more: to the end. status is logged when no response was started (499 …). */
+bool request_redirect_named(struct request *req,
+                            struct str name); /* false: no such location: 500 */
+/* Nothing can be sent any more: to the end. status is logged when no response was started (499 …).
+ */
 void request_abort(struct request *req, unsigned status, enum close_reason why);
-/* Will the connection serve another request after this one? Connection and Keep-Alive are written by the transport;
- * whoever needs it closed sets must_close before send_head. */
+/* Will the connection serve another request after this one? Connection and Keep-Alive are written
+ * by the transport; whoever needs it closed sets must_close before send_head. */
 bool request_keeps_alive(const struct request *req);
-/* A further allocation-free fact: the request's body as far as memory holds it ($request_body), else empty. */
+/* A further allocation-free fact: the request's body as far as memory holds it ($request_body),
+ * else empty. */
 struct str request_body_text(const struct request *req);
 /* What the log says behind a message: client, server, request, upstream, host. */
 void request_describe(const void *owner, struct buf *out);
 
 /* ---- client.c: facts of the connection ---- */
 struct stream *client_stream(const struct client *c);
-uint64_t client_number(const struct client *c);          /* $connection, log's "*7" */
-uint64_t client_requests(const struct client *c);        /* $connection_requests */
+uint64_t client_number(const struct client *c);   /* $connection, log's "*7" */
+uint64_t client_requests(const struct client *c); /* $connection_requests */
 int64_t client_started_ms(const struct client *c);
 bool client_is_tls(const struct client *c);
-const struct server_conf *client_tls_server(const struct client *c); /* the block whose TLS settings served the handshake */
-bool client_sni_matched(const struct client *c);         /* SNI named one of its server_names (not by default) */
+const struct server_conf *
+client_tls_server(const struct client *c); /* the block whose TLS settings served the handshake */
+bool client_sni_matched(
+    const struct client *c); /* SNI named one of its server_names (not by default) */
 const struct addr *client_addr(const struct client *c);
 
 /* ---- route.c ---- */
-void route_server(struct request *req);                  /* by Host: server, root location, regex captures */
-/* Location by path (exact, prefix, ^~, regex, nested) and makes it the request's; NULL: answered (auto_redirect, 404 for internal ones). */
+void route_server(struct request *req); /* by Host: server, root location, regex captures */
+/* Location by path (exact, prefix, ^~, regex, nested) and makes it the request's; NULL: answered
+ * (auto_redirect, 404 for internal ones). */
 const struct location_conf *route_location(struct request *req);
 /* Makes loc the request's location. */
 void request_set_location(struct request *req, const struct location_conf *loc);
 
 /* ---- rewrite.c ---- */
 enum rewrite_result {
-    REWRITE_CONTINUE,   /* nothing more to do here */
-    REWRITE_RELOCATE,   /* the path was changed: find the location again */
-    REWRITE_ANSWERED,   /* return or redirect: respond_… was called */
-    REWRITE_FAILED,     /* 500: cycle, or a regular expression gave up; logged, not answered */
+    REWRITE_CONTINUE, /* nothing more to do here */
+    REWRITE_RELOCATE, /* the path was changed: find the location again */
+    REWRITE_ANSWERED, /* return or redirect: respond_… was called */
+    REWRITE_FAILED,   /* 500: cycle, or a regular expression gave up; logged, not answered */
 };
 enum rewrite_result rewrite_run(struct request *req, const struct script *script);
 
 /* ---- access.c: the only way to is_admitted ---- */
-/* First of all and once, before any script: plain HTTP on a TLS port (497), Host of a server whose policy this
- * connection did not meet (421), the certificate. False: answered, as below. */
+/* First of all and once, before any script: plain HTTP on a TLS port (497), Host of a server whose
+ * policy this connection did not meet (421), the certificate. False: answered, as below. */
 bool access_check_client(struct request *req);
-/* Starts by clearing is_admitted; true sets it. A refusal by access_check_client is final, whatever error_page did since. */
-/* False: the request was answered (403, 421, 400/497 …) or the refusal is recorded and respond_refusal called. */
+/* Starts by clearing is_admitted; true sets it. A refusal by access_check_client is final, whatever
+ * error_page did since. */
+/* False: the request was answered (403, 421, 400/497 …) or the refusal is recorded and
+ * respond_refusal called. */
 bool access_admit(struct request *req);
 
 /* ---- variables.c ---- */
-/* Value now, in the request's arena; "" when there is none. *found (may be NULL) says whether there is (for "-" in logs). */
+/* Value now, in the request's arena; "" when there is none. *found (may be NULL) says whether there
+ * is (for "-" in logs). */
 struct str variable_value(struct request *req, const struct variable *v, bool *found);
 void variable_assign(struct request *req, const struct variable *v, struct str value);
 struct str template_value(struct request *req, const struct template *t);
@@ -183,26 +205,36 @@ bool request_match(struct request *req, const struct regex_conf *r, struct str s
 struct str request_id(struct request *req);
 
 /* ---- identity_headers.c (RULES 9) ---- */
-/* Is this a name that applications trust for identity, in any spelling? Also names made so by proxy_set_header of $ssl_client_*. */
+/* Is this a name that applications trust for identity, in any spelling? Also names made so by
+ * proxy_set_header of $ssl_client_*. */
 bool identity_header_is_one(const struct location_conf *loc, struct str name);
-/* Removes them (and Proxy) from what the client sent but what proxy_client_identity_pass lets through from this address. */
+/* Removes them (and Proxy) from what the client sent but what proxy_client_identity_pass lets
+ * through from this address. */
 void identity_headers_strip(const struct request *req, struct headers *h);
 void identity_headers_strip_response(const struct request *req, struct headers *h);
 
 /* ---- respond.c: answers of our own ---- */
-void respond_status(struct request *req, unsigned status);            /* error_page, else the built-in page */
-void respond_text(struct request *req, unsigned status, struct str body, struct str content_type); /* return 200 "…" */
-void respond_redirect(struct request *req, unsigned status, struct str url); /* Location made absolute as nginx does */
-void respond_refusal(struct request *req);                             /* req->refusal: 403 (or 421) by Accept: HTML, JSON, text; no-store; close */
-/* Whether error_page of the location takes status over; then the request goes on elsewhere. Called also for intercepted responses. */
+void respond_status(struct request *req, unsigned status); /* error_page, else the built-in page */
+void respond_text(struct request *req, unsigned status, struct str body,
+                  struct str content_type); /* return 200 "…" */
+void respond_redirect(struct request *req, unsigned status,
+                      struct str url);     /* Location made absolute as nginx does */
+void respond_refusal(struct request *req); /* req->refusal: 403 (or 421) by Accept: HTML, JSON,
+                                              text; no-store; close */
+/* Whether error_page of the location takes status over; then the request goes on elsewhere. Called
+ * also for intercepted responses. */
 bool respond_error_page(struct request *req, unsigned status);
-/* add_header, Server, Date as they must go out; for own answers and the upstream's alike. Connection, Keep-Alive and
- * Transfer-Encoding are the transport's. Server and Date that are there already (proxy_pass_header) stay. */
+/* add_header, Server, Date as they must go out; for own answers and the upstream's alike.
+ * Connection, Keep-Alive and Transfer-Encoding are the transport's. Server and Date that are there
+ * already (proxy_pass_header) stay. */
 void respond_finish_head(struct request *req);
 
 /* ---- forward.c: what changes between the two sides ---- */
-void forward_request_head(struct request *req, struct buf *out);  /* the request as the upstream gets it */
-bool forward_response_head(struct request *req, const struct response_head *from); /* fills req->response; false: intercepted or redirected */
+void forward_request_head(struct request *req,
+                          struct buf *out); /* the request as the upstream gets it */
+bool forward_response_head(
+    struct request *req,
+    const struct response_head *from); /* fills req->response; false: intercepted or redirected */
 
 /* proxy_redirect on Location and Refresh of an upstream's response (policy's half: redirect.c). */
 void proxy_redirect_apply(struct request *req, struct headers *h);
@@ -216,17 +248,23 @@ void access_log_write(struct request *req);
 /* ---- transport.h: how a response reaches the client (HTTP/1 now, HTTP/2 later) ---- */
 struct transport {
     void (*send_informational)(struct request *req, const struct response_head *head); /* 1xx */
-    void (*send_head)(struct request *req, bool has_body); /* req->response; framing is the transport's */
-    bool (*send_body)(struct request *req, struct str data); /* false: full, request_resume when there is room */
-    void (*finish)(struct request *req, const struct headers *trailers); /* the response is complete */
-    bool (*is_sent)(struct request *req); /* nearly all of it is the kernel's; false: request_resume when it is */
-    void (*abort)(struct request *req, enum close_reason why);           /* cut visibly */
-    void (*read_body)(struct request *req);   /* ask for the body: request_body_* is called; sends 100 Continue when awaited */
-    void (*tunnel)(struct request *req);      /* after 101: octets both ways */
+    void (*send_head)(struct request *req,
+                      bool has_body); /* req->response; framing is the transport's */
+    bool (*send_body)(struct request *req,
+                      struct str data); /* false: full, request_resume when there is room */
+    void (*finish)(struct request *req,
+                   const struct headers *trailers); /* the response is complete */
+    bool (*is_sent)(struct request *req); /* nearly all of it is the kernel's; false: request_resume
+                                             when it is */
+    void (*abort)(struct request *req, enum close_reason why); /* cut visibly */
+    void (*read_body)(struct request *req); /* ask for the body: request_body_* is called; sends 100
+                                               Continue when awaited */
+    void (*tunnel)(struct request *req);    /* after 101: octets both ways */
 };
 
 /* Body of the request arriving, from the transport to exchange.c. */
-size_t exchange_on_body(struct request *req, struct str data); /* how many were taken; fewer: full */
+size_t exchange_on_body(struct request *req,
+                        struct str data); /* how many were taken; fewer: full */
 void exchange_on_body_end(struct request *req, const struct headers *trailers);
 void exchange_on_client_gone(struct request *req, enum close_reason why);
 void exchange_on_client_drain(struct request *req);

@@ -27,16 +27,25 @@ Test(route, location_in_nginx_order)
         {"/Longer/x", "200 root"},
         {"/x?y=/exact", "200 root"},
     };
-    SERVER_CHECK("server { listen LISTEN;"
-                 "location = /" AT("exact-root") "location /" AT("root") "location = /exact" AT("ex"
-                                                                                                "ac"
-                                                                                                "t") "location ^~ /images/" AT("final") "location /images/deep/" AT(
-                     "deep") "location /longer/prefix/" AT("longer-prefix") "location "
-                                                                            "/documents/" AT("docum"
-                                                                                             "ents") "location /longer/" AT("longer") "location ~ \\.gif$ { if ($uri ~ ^/images/deep/) { return 200 deep-regex; } return 200 gif; }"
-                                                                                                                                      "location ~* \\.gif$" AT(
-                                                                                                                                          "gif-any-case") "}",
-                 rows);
+    SERVER_CHECK(
+        "server { listen LISTEN;"
+        "location = /" AT("exact-root") "location /" AT("root") "location = /exact" AT(
+            "ex"
+            "ac"
+            "t") "location ^~ /images/" AT("final") "location /images/deep/" AT("deep") "location "
+                                                                                        "/longer/"
+                                                                                        "prefix"
+                                                                                        "/" AT("lon"
+                                                                                               "ger"
+                                                                                               "-pr"
+                                                                                               "efi"
+                                                                                               "x") "location "
+                                                                                                    "/documents/" AT(
+                                                                                                        "docum"
+                                                                                                        "ents") "location /longer/" AT("longer") "location ~ \\.gif$ { if ($uri ~ ^/images/deep/) { return 200 deep-regex; } return 200 gif; }"
+                                                                                                                                                 "location ~* \\.gif$" AT(
+                                                                                                                                                     "gif-any-case") "}",
+        rows);
 }
 
 Test(route, nested_locations)
