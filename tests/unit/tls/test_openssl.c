@@ -127,9 +127,11 @@ Test(openssl, names_the_cas_and_takes_its_certificate)
     struct server server = start(context_of(&s));
     for (size_t v = 0; v < 2; v++) {
         char options[256];
-        snprintf(options, sizeof options, GOOD "-servername localhost -alpn http/1.1 %s", flags[v]);
+        /* OpenSSL 3.0 and 3.2 write names differently unless told how. */
+        snprintf(options, sizeof options,
+                 GOOD "-nameopt RFC2253 -servername localhost -alpn http/1.1 %s", flags[v]);
         struct buf out = client(&server, options, "echo bye");
-        expect(&out, "Acceptable client certificate CA names\nCN = my-ca\n", true);
+        expect(&out, "Acceptable client certificate CA names\nCN=my-ca\n", true);
         expect(&out, "[SUCCESS//CN=client]", true);
         expect(&out, "ALPN protocol: http/1.1", true);
         buf_deinit(&out);
