@@ -8,9 +8,9 @@
  *                      └─ upstreams[]
  *
  * location_conf holds every directive that may stand in a location; http and server blocks have one
- * too (the server's serves requests that match no location), and so has each `if` block. A block begins as a copy of
- * its parent's (then its own directives replace fields), so inheritance is the copy; what is not inherited is
- * marked so in the directive's row. */
+ * too (the server's serves requests that match no location), and so has each `if` block. A block
+ * begins as a copy of its parent's (then its own directives replace fields), so inheritance is the
+ * copy; what is not inherited is marked so in the directive's row. */
 #ifndef PORTCULLIS_CONFIG_SNAPSHOT_H
 #define PORTCULLIS_CONFIG_SNAPSHOT_H
 
@@ -33,8 +33,8 @@ struct process_conf {
     struct str user, group; /* empty: as started (nginx's default "nobody" only when root) */
     struct str pid_path;
     bool daemon, master_process;
-    unsigned worker_processes; /* auto is counted at load */
-    uint64_t worker_rlimit_nofile; /* 0: not given */
+    unsigned worker_processes;          /* auto is counted at load */
+    uint64_t worker_rlimit_nofile;      /* 0: not given */
     int64_t worker_shutdown_timeout_ms; /* 0: none */
     unsigned worker_connections;
     bool multi_accept;
@@ -53,8 +53,9 @@ struct listen_conf {
     struct conf_pos pos;
     bool ssl, default_server, reuseport, ipv6only /* default on */, so_keepalive;
     int backlog;      /* 0: the default */
-    bool has_options; /* says how to listen: backlog=, reuseport … may stand in one server of an address alone */
-    bool http2;  /* accepted with a warning, no effect yet */
+    bool has_options; /* says how to listen: backlog=, reuseport … may stand in one server of an
+                         address alone */
+    bool http2;       /* accepted with a warning, no effect yet */
 };
 
 /* A named group of a regex and the variable it fills. */
@@ -75,25 +76,44 @@ struct name_regex {
     struct server_conf *server;
 };
 
-/* Servers of one address, found by name (nginx: exact, longest "*.x", longest "x.*", first regex, default). */
+/* Servers of one address, found by name (nginx: exact, longest "*.x", longest "x.*", first regex,
+ * default). */
 struct bind_conf {
     struct listen_conf listen;
-    struct strmap exact;           /* of server_conf; names lower case */
-    struct strmap wildcard_head;   /* "*.example.com" under key "example.com"; ".example.com" is in both */
-    struct strmap wildcard_tail;   /* "www.example.*" under key "www.example" */
+    struct strmap exact; /* of server_conf; names lower case */
+    struct strmap
+        wildcard_head; /* "*.example.com" under key "example.com"; ".example.com" is in both */
+    struct strmap wildcard_tail; /* "www.example.*" under key "www.example" */
     VEC(struct name_regex) regexes;
     struct server_conf *default_server;
     size_t index; /* in http.binds */
-    /* The bind of the same port on 0.0.0.0 or ::, when there is one: nginx opens that socket alone and tells
-     * connections apart by their local address (bind_of_local). NULL: has a socket of its own. */
+    /* The bind of the same port on 0.0.0.0 or ::, when there is one: nginx opens that socket alone
+     * and tells connections apart by their local address (bind_of_local). NULL: has a socket of its
+     * own. */
     const struct bind_conf *wildcard;
 };
 
 /* ---- rewrite module: set, if, return, rewrite, break, in order ---- */
 
 enum rewrite_kind { REWRITE_SET, REWRITE_IF, REWRITE_RETURN, REWRITE_REWRITE, REWRITE_BREAK };
-enum rewrite_flag { REWRITE_FLAG_NONE, REWRITE_FLAG_LAST, REWRITE_FLAG_BREAK, REWRITE_FLAG_REDIRECT, REWRITE_FLAG_PERMANENT };
-enum if_kind { IF_TRUE /* neither "" nor "0" */, IF_EQUAL, IF_NOT_EQUAL, IF_MATCH, IF_NOT_MATCH, IF_FILE /* -f */, IF_DIRECTORY /* -d */, IF_EXISTS /* -e */, IF_EXECUTABLE /* -x */ };
+enum rewrite_flag {
+    REWRITE_FLAG_NONE,
+    REWRITE_FLAG_LAST,
+    REWRITE_FLAG_BREAK,
+    REWRITE_FLAG_REDIRECT,
+    REWRITE_FLAG_PERMANENT
+};
+enum if_kind {
+    IF_TRUE /* neither "" nor "0" */,
+    IF_EQUAL,
+    IF_NOT_EQUAL,
+    IF_MATCH,
+    IF_NOT_MATCH,
+    IF_FILE /* -f */,
+    IF_DIRECTORY /* -d */,
+    IF_EXISTS /* -e */,
+    IF_EXECUTABLE /* -x */
+};
 
 struct location_conf;
 
@@ -102,20 +122,20 @@ struct rewrite_op {
     struct conf_pos pos;
     /* set */
     const struct variable *variable;
-    struct template value;            /* also: the text or URL of return, rewrite's replacement */
+    struct template value; /* also: the text or URL of return, rewrite's replacement */
     /* if: left is a template; negate for "!-f" */
     enum if_kind condition;
     struct template left, right;
     bool negate;
-    struct regex_conf regex;          /* if ~, rewrite */
-    struct location_conf *then;       /* its fields and its script */
+    struct regex_conf regex;    /* if ~, rewrite */
+    struct location_conf *then; /* its fields and its script */
     /* return: status, and value when has_value. A URL alone: 302. */
     unsigned status;
     bool has_value;
     /* rewrite */
     enum rewrite_flag flag;
-    bool is_redirect;                 /* replacement starts with http://, https:// or $scheme, or a redirect flag */
-    bool drops_args;                  /* replacement ends with "?" */
+    bool is_redirect; /* replacement starts with http://, https:// or $scheme, or a redirect flag */
+    bool drops_args;  /* replacement ends with "?" */
 };
 
 struct script {
@@ -133,12 +153,13 @@ struct add_header_conf {
 struct set_header_conf { /* proxy_set_header */
     struct str name;
     struct template value; /* empty value: the field is removed */
-    bool is_identity; /* uses $ssl_client_*, or the name is one: removed from clients' requests, sent only as set here */
+    bool is_identity; /* uses $ssl_client_*, or the name is one: removed from clients' requests,
+                         sent only as set here */
 };
 
 struct error_page_conf {
     VEC(unsigned) codes;
-    int overwrite;         /* -1: keep the code; 0: "=" the answer's own; else "=code" */
+    int overwrite;          /* -1: keep the code; 0: "=" the answer's own; else "=code" */
     struct template target; /* URI, URL or "@name" */
     bool is_named, is_url;
 };
@@ -158,7 +179,7 @@ struct access_log_conf {
     const struct log_format_conf *format;
     struct template condition; /* if= ; empty: none */
     bool has_condition;
-    size_t buffer_size;    /* 0: written at once */
+    size_t buffer_size; /* 0: written at once */
     int64_t flush_ms;
 };
 
@@ -185,8 +206,8 @@ struct map_conf {
     struct template source;
     bool hostnames, is_volatile;
     struct strmap exact, wildcard_head, wildcard_tail; /* of struct template; keys lower case */
-    VEC(struct map_regex) regexes; /* in order */
-    struct template fallback;      /* default; empty: "" */
+    VEC(struct map_regex) regexes;                     /* in order */
+    struct template fallback;                          /* default; empty: "" */
 };
 
 struct geo_entry {
@@ -214,7 +235,7 @@ enum balancer_id {
 
 struct peer_conf {
     struct addr addr;
-    struct str name;  /* as written: "app1:3000"; $upstream_addr is the address */
+    struct str name; /* as written: "app1:3000"; $upstream_addr is the address */
     unsigned weight, max_fails, max_conns;
     int64_t fail_timeout_ms;
     bool backup, down;
@@ -225,21 +246,43 @@ struct upstream_conf {
     struct conf_pos pos;
     VEC(struct peer_conf) peers; /* a name with several addresses gives a peer for each */
     enum balancer_id balancer;
-    unsigned keepalive;              /* idle backends kept in each worker; 0: none */
-    bool keepalive_local;            /* idle backends are kept for the location that opened them; nginx's default */
+    unsigned keepalive;   /* idle backends kept in each worker; 0: none */
+    bool keepalive_local; /* idle backends are kept for the location that opened them; nginx's
+                             default */
     unsigned keepalive_requests;
     int64_t keepalive_timeout_ms, keepalive_time_ms;
-    bool is_implicit;                /* made by proxy_pass with a host */
-    size_t index;                    /* in http.upstreams */
+    bool is_implicit; /* made by proxy_pass with a host */
+    size_t index;     /* in http.upstreams */
 };
 
 /* ---- location ---- */
 
-enum { NEXT_ERROR = 1, NEXT_TIMEOUT = 2, NEXT_INVALID_HEADER = 4, NEXT_500 = 8, NEXT_502 = 16, NEXT_503 = 32, NEXT_504 = 64,
-       NEXT_403 = 128, NEXT_404 = 256, NEXT_429 = 512, NEXT_NON_IDEMPOTENT = 1024, NEXT_OFF = 2048 };
+enum {
+    NEXT_ERROR = 1,
+    NEXT_TIMEOUT = 2,
+    NEXT_INVALID_HEADER = 4,
+    NEXT_500 = 8,
+    NEXT_502 = 16,
+    NEXT_503 = 32,
+    NEXT_504 = 64,
+    NEXT_403 = 128,
+    NEXT_404 = 256,
+    NEXT_429 = 512,
+    NEXT_NON_IDEMPOTENT = 1024,
+    NEXT_OFF = 2048
+};
 
-enum { IGNORE_X_ACCEL_REDIRECT = 1, IGNORE_X_ACCEL_BUFFERING = 2, IGNORE_X_ACCEL_LIMIT_RATE = 4, IGNORE_X_ACCEL_CHARSET = 8,
-       IGNORE_X_ACCEL_EXPIRES = 16, IGNORE_EXPIRES = 32, IGNORE_CACHE_CONTROL = 64, IGNORE_SET_COOKIE = 128, IGNORE_VARY = 256 };
+enum {
+    IGNORE_X_ACCEL_REDIRECT = 1,
+    IGNORE_X_ACCEL_BUFFERING = 2,
+    IGNORE_X_ACCEL_LIMIT_RATE = 4,
+    IGNORE_X_ACCEL_CHARSET = 8,
+    IGNORE_X_ACCEL_EXPIRES = 16,
+    IGNORE_EXPIRES = 32,
+    IGNORE_CACHE_CONTROL = 64,
+    IGNORE_SET_COOKIE = 128,
+    IGNORE_VARY = 256
+};
 
 struct redirect_conf { /* proxy_redirect */
     struct template from, to;
@@ -253,61 +296,73 @@ struct identity_pass_conf { /* proxy_client_identity_pass NAME from CIDR… */
 };
 
 struct proxy_conf {
-    bool is_set;                         /* proxy_pass was given; not inherited, but into if and limit_except */
+    bool is_set; /* proxy_pass was given; not inherited, but into if and limit_except */
     const struct upstream_conf *upstream; /* NULL: url has variables and is resolved at run time */
-    struct template url;                 /* whole value when it has variables */
-    struct str host;                     /* $proxy_host: as written after http:// */
-    struct str port;                     /* $proxy_port */
+    struct template url;                  /* whole value when it has variables */
+    struct str host;                      /* $proxy_host: as written after http:// */
+    struct str port;                      /* $proxy_port */
     bool has_uri;
-    struct str uri;                      /* replaces the location's prefix when has_uri */
-    VEC(struct set_header_conf) set_headers; /* as given; Host and Connection defaults are the proxy's */
+    struct str uri; /* replaces the location's prefix when has_uri */
+    VEC(struct set_header_conf)
+    set_headers; /* as given; Host and Connection defaults are the proxy's */
     VEC(struct str) pass_headers, hide_headers;
     VEC(struct redirect_conf) redirects;
-    bool redirect_default;               /* proxy_redirect default (the initial value), needs a location without regex and proxy_pass without variables */
+    bool redirect_default; /* proxy_redirect default (the initial value), needs a location without
+                              regex and proxy_pass without variables */
     VEC(struct identity_pass_conf) identity_pass;
-    enum http_version version;           /* HTTP_1_1 by default: nginx 1.30 */
+    enum http_version version; /* HTTP_1_1 by default: nginx 1.30 */
     int64_t connect_timeout_ms, send_timeout_ms, read_timeout_ms;
     bool buffering, request_buffering;
     size_t buffer_size, buffers_count, buffers_size;
-    unsigned next_upstream;              /* NEXT_ bits */
-    unsigned next_upstream_tries;        /* 0: no limit */
-    int64_t next_upstream_timeout_ms;    /* 0: no limit */
+    unsigned next_upstream;           /* NEXT_ bits */
+    unsigned next_upstream_tries;     /* 0: no limit */
+    int64_t next_upstream_timeout_ms; /* 0: no limit */
     bool intercept_errors;
-    unsigned ignore_headers;             /* IGNORE_ bits */
-    struct template method;              /* empty: the client's */
+    unsigned ignore_headers; /* IGNORE_ bits */
+    struct template method;  /* empty: the client's */
     bool pass_request_body, pass_request_headers;
     bool socket_keepalive;
 };
 
-enum location_kind { LOCATION_PREFIX, LOCATION_EXACT, LOCATION_PREFIX_FINAL /* ^~ */, LOCATION_REGEX, LOCATION_NAMED, LOCATION_SERVER /* outside any */, LOCATION_IF, LOCATION_LIMIT_EXCEPT };
+enum location_kind {
+    LOCATION_PREFIX,
+    LOCATION_EXACT,
+    LOCATION_PREFIX_FINAL /* ^~ */,
+    LOCATION_REGEX,
+    LOCATION_NAMED,
+    LOCATION_SERVER /* outside any */,
+    LOCATION_IF,
+    LOCATION_LIMIT_EXCEPT
+};
 enum satisfy { SATISFY_ALL, SATISFY_ANY };
 enum lingering { LINGERING_OFF, LINGERING_ON, LINGERING_ALWAYS };
 enum tokens { TOKENS_OFF, TOKENS_ON, TOKENS_BUILD };
 
 /* Locations of a server or of a location: where tables end, nested ones begin. */
 struct location_set {
-    struct strmap exact;                         /* of location_conf */
-    VEC(struct location_conf *) prefixes;        /* longest first; kind PREFIX and PREFIX_FINAL */
-    VEC(struct location_conf *) regexes;         /* in order */
-    struct strmap named;                         /* "@name"; in the server's set alone */
+    struct strmap exact;                  /* of location_conf */
+    VEC(struct location_conf *) prefixes; /* longest first; kind PREFIX and PREFIX_FINAL */
+    VEC(struct location_conf *) regexes;  /* in order */
+    struct strmap named;                  /* "@name"; in the server's set alone */
 };
 
 struct location_conf {
     enum location_kind kind;
-    struct str name;                /* pattern or prefix as written */
+    struct str name; /* pattern or prefix as written */
     struct conf_pos pos;
     const struct server_conf *server;
-    struct regex_conf regex;        /* LOCATION_REGEX */
+    struct regex_conf regex; /* LOCATION_REGEX */
     struct location_set nested;
-    struct script script;           /* not inherited */
+    struct script script; /* not inherited */
     bool internal;
-    bool auto_redirect;             /* prefix ends with "/" and proxies: "/x" is redirected to "/x/" */
+    bool auto_redirect; /* prefix ends with "/" and proxies: "/x" is redirected to "/x/" */
 
     struct proxy_conf proxy;
     VEC(struct add_header_conf) add_headers;
     VEC(struct error_page_conf) error_pages;
     struct str default_type;
-    const struct strmap *types;     /* of struct str: MIME types by extension, in lower case; NULL: nginx's own three */
+    const struct strmap
+        *types; /* of struct str: MIME types by extension, in lower case; NULL: nginx's own three */
     VEC(struct access_rule) access_rules;
     enum satisfy satisfy;
     const struct limit_except_conf *limit_except;
@@ -315,11 +370,12 @@ struct location_conf {
     const struct log *error_log;
     bool log_not_found;
 
-    int64_t client_body_timeout_ms, send_timeout_ms, keepalive_timeout_ms, keepalive_header_s /* -1: no Keep-Alive header */, keepalive_time_ms;
+    int64_t client_body_timeout_ms, send_timeout_ms, keepalive_timeout_ms,
+        keepalive_header_s /* -1: no Keep-Alive header */, keepalive_time_ms;
     unsigned keepalive_requests;
     int64_t lingering_time_ms, lingering_timeout_ms;
     enum lingering lingering;
-    uint64_t client_max_body_size;  /* 0: no limit */
+    uint64_t client_max_body_size; /* 0: no limit */
     size_t client_body_buffer_size;
     struct str client_body_temp_path;
     bool reset_timedout_connection;
@@ -341,28 +397,34 @@ struct resolver_conf {
 
 /* ---- server ---- */
 
-enum server_name_kind { NAME_EXACT, NAME_HEAD /* *.x */, NAME_TAIL /* x.* */, NAME_DOT /* .x */, NAME_REGEX };
+enum server_name_kind {
+    NAME_EXACT,
+    NAME_HEAD /* *.x */,
+    NAME_TAIL /* x.* */,
+    NAME_DOT /* .x */,
+    NAME_REGEX
+};
 
 struct server_name_conf {
     enum server_name_kind kind;
-    struct str text;            /* lower case; without the "*" part */
+    struct str text; /* lower case; without the "*" part */
     struct regex_conf regex;
 };
 
 struct server_conf {
     struct conf_pos pos;
-    struct str name;                        /* first server_name, $server_name; "" by default */
+    struct str name; /* first server_name, $server_name; "" by default */
     VEC(struct server_name_conf) names;
     VEC(struct listen_conf) listens;
     struct tls_settings tls;
-    struct conf_pos tls_pos;                /* of the first ssl_certificate */
-    struct tls_context *tls_context;        /* NULL: no ssl on any of its addresses */
-    int64_t tls_handshake_timeout_ms;       /* ssl_handshake_timeout 60s */
+    struct conf_pos tls_pos;          /* of the first ssl_certificate */
+    struct tls_context *tls_context;  /* NULL: no ssl on any of its addresses */
+    int64_t tls_handshake_timeout_ms; /* ssl_handshake_timeout 60s */
     int64_t client_header_timeout_ms;
     size_t client_header_buffer_size, large_header_buffers, large_header_buffer_size;
     bool ignore_invalid_headers, underscores_in_headers, merge_slashes;
 
-    struct location_conf *root;             /* what stands in the server block itself, and its script */
+    struct location_conf *root; /* what stands in the server block itself, and its script */
     struct location_set locations;
 };
 
@@ -384,7 +446,8 @@ struct snapshot {
     struct arena arena;
     struct process_conf process;
     struct http_conf http;
-    struct log_file *log_files;   /* every file that error_log and access_log name; opened by the master */
+    struct log_file
+        *log_files; /* every file that error_log and access_log name; opened by the master */
     struct tls_pool *tls_pool;
     VEC(struct conf_text) files; /* as read, for -T */
     VEC(struct regex *) regexes; /* all of them, for snapshot_free */
@@ -393,12 +456,15 @@ struct snapshot {
 
 void snapshot_free(struct snapshot *s);
 
-/* The server for a name (normalised by host_normalise) on an address; *matched says whether one of its names fits, or
- * it is the default. captures get a regex's groups (may be NULL). Same function for SNI, Host and policy (RULES 1.7). */
-struct server_conf *bind_find_server(const struct bind_conf *b, struct str name, bool *matched, struct regex_captures *captures,
+/* The server for a name (normalised by host_normalise) on an address; *matched says whether one of
+ * its names fits, or it is the default. captures get a regex's groups (may be NULL). Same function
+ * for SNI, Host and policy (RULES 1.7). */
+struct server_conf *bind_find_server(const struct bind_conf *b, struct str name, bool *matched,
+                                     struct regex_captures *captures,
                                      const struct name_regex **regex);
 
-/* The bind of a connection accepted on b's socket with this local address: b, or one whose wildcard b is. */
+/* The bind of a connection accepted on b's socket with this local address: b, or one whose wildcard
+ * b is. */
 const struct bind_conf *bind_of_local(const struct http_conf *http, const struct bind_conf *b,
                                       const struct addr *local);
 
