@@ -6,7 +6,9 @@ import pathlib
 import signal
 import socket
 import ssl
+import shutil
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -67,8 +69,11 @@ class Proxy:
             prepare(self.folder)
         self.write(text)
         self.env = dict(os.environ, **(env or {}))
-        self.env.setdefault("ASAN_OPTIONS", f"log_path={self.folder}/asan:detect_leaks=1:exitcode=99")
-        self.env.setdefault("UBSAN_OPTIONS", f"log_path={self.folder}/ubsan:halt_on_error=1:print_stacktrace=1")
+        # Workers run as nobody, who can write neither to the test's folder nor reach it.
+        self.report_folder = pathlib.Path(tempfile.mkdtemp(prefix="portcullis-reports-", dir="/tmp"))
+        self.report_folder.chmod(0o1777)
+        self.env.setdefault("ASAN_OPTIONS", f"log_path={self.report_folder}/asan:detect_leaks=1:exitcode=99")
+        self.env.setdefault("UBSAN_OPTIONS", f"log_path={self.report_folder}/ubsan:halt_on_error=1:print_stacktrace=1")
         self.output = open(self.folder / "output", "wb")
         self.process = subprocess.Popen(self.command(), stdout=self.output, stderr=self.output,
                                         stdin=subprocess.DEVNULL, env=self.env)
@@ -127,7 +132,7 @@ class Proxy:
     def reports(self):
         """What the sanitizers wrote."""
         return "".join(p.read_text(errors="replace") for p in
-                       [*self.folder.glob("asan*"), *self.folder.glob("ubsan*")])
+                       [*self.report_folder.glob("asan*"), *self.report_folder.glob("ubsan*")])
 
     def stop(self, how=signal.SIGQUIT, seconds=WAIT):
         if self.process.poll() is None:
@@ -148,9 +153,13 @@ class Proxy:
             raise AssertionError("did not end on TERM:\n" + self.said()[-3000:])
         finally:
             self.output.close()
-        assert not self.reports(), self.reports()
+            reports = self.reports()
+            shutil.rmtree(self.report_folder, ignore_errors=True)
+        assert not reports, reports
         for line in self.log().splitlines():
             assert "exited on signal" not in line or "exited on signal 9" in line, line
+            assert "exited with code 99" not in line, line
+        assert "ERROR: AddressSanitizer" not in self.said() and "ERROR: Can't open file" not in self.said(), self.said()[-3000:]
 
     # ---- clients ----
 
