@@ -152,14 +152,14 @@ class Proxy:
             self.process.wait()
             raise AssertionError("did not end on TERM:\n" + self.said()[-3000:])
         finally:
+            said, reports = self.said(), self.reports()
             self.output.close()
-            reports = self.reports()
             shutil.rmtree(self.report_folder, ignore_errors=True)
         assert not reports, reports
         for line in self.log().splitlines():
             assert "exited on signal" not in line or "exited on signal 9" in line, line
             assert "exited with code 99" not in line, line
-        assert "ERROR: AddressSanitizer" not in self.said() and "ERROR: Can't open file" not in self.said(), self.said()[-3000:]
+        assert "ERROR: AddressSanitizer" not in said and "ERROR: Can't open file" not in said, said[-3000:]
 
     # ---- clients ----
 
