@@ -69,6 +69,28 @@ static bool set_identity_pass(struct loader *l, const struct conf_node *node, vo
     return true;
 }
 
+static const struct enum_name presets[] = {
+    {"off", 0},
+    {"rfc9440", IDENTITY_PRESET_RFC9440},
+    {"nginx", IDENTITY_PRESET_NGINX},
+    {"ingress-nginx", IDENTITY_PRESET_INGRESS_NGINX},
+    {"xfcc", IDENTITY_PRESET_XFCC},
+    {"traefik", IDENTITY_PRESET_TRAEFIK},
+    {"aws", IDENTITY_PRESET_AWS},
+    {"cloudflare", IDENTITY_PRESET_CLOUDFLARE},
+    {NULL, 0},
+};
+
+static bool set_client_identity(struct loader *l, const struct conf_node *node, void *field)
+{
+    if (!set_bits(l, node, field))
+        return false;
+    for (size_t i = 0; i < node->count && node->count > 1; i++)
+        if (str_eq_z(node->args[i], "off"))
+            return invalid_value(l, node, node->args[i], "\"off\" stands alone");
+    return true;
+}
+
 static const struct enum_name versions[] = {{"1.0", HTTP_1_0}, {"1.1", HTTP_1_1}, {NULL, 0}};
 
 static const struct enum_name next_upstream[] = {
@@ -118,6 +140,10 @@ static const struct directive rows[] = {
     {"proxy_hide_header", IN_HSL, 1, 1, set_string_list, P(hide_headers), NULL, IS_LIST, NULL},
     {"proxy_client_identity_pass", IN_HSL, 3, MANY, set_identity_pass, P(identity_pass), NULL,
      IS_LIST, NULL},
+    {"proxy_client_identity_strip", IN_HSL, 1, MANY, set_string_list, P(identity_strip), NULL,
+     IS_LIST, NULL},
+    {"proxy_client_identity", IN_HSL, 1, MANY, set_client_identity, P(client_identity), "off",
+     IS_LIST, presets},
     {"proxy_redirect", IN_HSL, 1, 2, set_redirect, offsetof(struct location_conf, proxy.redirects),
      REDIRECT_SIZE, "default", IS_LIST, NULL},
     {"proxy_http_version", IN_HSL, 1, 1, set_enum, P(version), "1.1", 0, versions},

@@ -82,6 +82,12 @@ static struct access_facts gather(const struct request *req, const struct identi
     return f;
 }
 
+bool access_client_is_verified(const struct request *req)
+{
+    const struct identity *id = req->identity;
+    return id && identity_is_verified(id) && identity_not_after_time(id) >= clock_wall();
+}
+
 /* ---- what follows ---- */
 
 static struct str refusal_words(struct request *req, struct identity *id)

@@ -31,4 +31,7 @@ struct access_verdict access_judge(const struct access_facts *f);
  * passes. */
 bool access_address_passes(const struct location_conf *loc, const struct addr *a);
 
+/* Has the client a certificate that counts for this server and is good now? */
+bool access_client_is_verified(const struct request *req);
+
 #endif

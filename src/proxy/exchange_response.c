@@ -130,6 +130,8 @@ static bool pass_head(struct exchange *x, struct framing framing)
         return false;
     }
     h1_parser_body(&x->parser, framing);
+    if (x->is_head && !req->is_head_only) /* the length is that of a body that will not come */
+        headers_remove(&req->response.headers, HEADER_CONTENT_LENGTH);
     respond_finish_head(req);
     x->state = EXCHANGE_RESPONDING;
     exchange_touch(x);
@@ -145,7 +147,7 @@ static bool on_head(struct exchange *x)
         return on_switching(x);
     if (head->status < 200)
         return on_informational(x);
-    struct framing framing = framing_of_response(head, x->req->head.method == METHOD_HEAD);
+    struct framing framing = framing_of_response(head, x->is_head);
     if (framing.status != 0) {
         bad_response(x, framing.problem);
         return false;

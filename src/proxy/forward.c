@@ -2,6 +2,7 @@
  * client does (RFC 9110, 7.6; nginx's defaults). The order is part of the rules: what clients may
  * not say is removed first, what the configuration sets is written last, and no Connection of a
  * client names it away. */
+#include "identity_presets.h"
 #include "portcullis/http/h1_writer.h"
 #include "portcullis/proxy/exchange.h"
 
@@ -120,12 +121,13 @@ static struct headers clean_request_headers(struct request *req, const struct pr
     return h;
 }
 
-static void write_request_line(struct request *req, const struct exchange *x, struct buf *out)
+static void write_request_line(struct request *req, struct exchange *x, struct buf *out)
 {
     struct str method = req->head.method_text;
 
     if (!template_is_empty(&x->conf->method))
         method = template_value(req, &x->conf->method);
+    x->is_head = str_eq(method, STR("HEAD"));
     h1_write_request_line(out, method, x->target, x->conf->version);
 }
 
@@ -170,6 +172,24 @@ static void write_set(const struct set_fields *set, struct buf *out)
     }
 }
 
+static void write_identity(struct request *req, struct buf *out)
+{
+    struct headers h = {0};
+
+    identity_presets_add(req, &h, &req->arena);
+    h1_write_headers(out, &h);
+}
+
+/* Behind it requests would pass that nobody looks at. With a version or among others, too. */
+static bool names_h2c(struct str value)
+{
+    struct str protocol;
+    while (header_list_next(&value, &protocol))
+        if (str_eq_nocase(str_cut(&protocol, '/'), STR("h2c")))
+            return true;
+    return false;
+}
+
 /* RFC 9110, 7.8: only what the client asked for in HTTP/1.1 and the configuration passes on; h2c
  * never. */
 static bool asks_for_upgrade(const struct request *req, const struct set_fields *set)
@@ -178,7 +198,7 @@ static bool asks_for_upgrade(const struct request *req, const struct set_fields 
     const struct set_field *connection = find_set(set, STR("Connection"));
 
     if (upgrade == NULL || connection == NULL || upgrade->value.len == 0 ||
-        str_eq_nocase(upgrade->value, STR("h2c")))
+        names_h2c(upgrade->value))
         return false;
     return req->head.version == HTTP_1_1 && headers_has(&req->head.headers, HEADER_UPGRADE) &&
            header_list_has(connection->value, STR("upgrade"));
@@ -212,6 +232,7 @@ void forward_request_head(struct request *req, struct buf *out)
     write_length(req, x, out);
     h1_write_headers(out, &h);
     write_set(&set, out);
+    write_identity(req, out);
     h1_write_head_end(out);
 }
 

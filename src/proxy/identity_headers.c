@@ -1,5 +1,6 @@
 /* Names of header fields that applications trust to tell who the client is (RULES 9), in every
  * spelling that some server or framework takes for the same name. */
+#include "identity_presets.h"
 #include "portcullis/proxy/request.h"
 
 /* Folded: lower case, '-' for whatever is no letter or digit. A prefix ends with '*'. */
@@ -84,7 +85,7 @@ static bool matches_row(struct str name, struct str row)
     return true;
 }
 
-static bool is_same(struct str a, struct str b)
+bool identity_name_is_same(struct str a, struct str b)
 {
     b = cut_blanks(b);
     if (a.len != b.len)
@@ -119,13 +120,22 @@ static bool is_known(struct str name)
     return false;
 }
 
-/* What this location tells its upstream from $ssl_client_* is trusted there under that name. */
+/* What this location tells its upstream of the client is trusted there under that name. */
 static bool is_set_here(const struct location_conf *loc, struct str name)
 {
-    if (!loc)
-        return false;
+    if (identity_preset_sets(loc->proxy.client_identity, name))
+        return true;
     VEC_FOR(const struct set_header_conf, set, &loc->proxy.set_headers)
-    if (set->is_identity && is_same(name, set->name))
+    if (set->is_identity && identity_name_is_same(name, set->name))
+        return true;
+    return false;
+}
+
+/* proxy_client_identity_strip */
+static bool is_stripped_here(const struct location_conf *loc, struct str name)
+{
+    VEC_FOR(const struct str, it, &loc->proxy.identity_strip)
+    if (identity_name_is_same(name, *it))
         return true;
     return false;
 }
@@ -133,21 +143,26 @@ static bool is_set_here(const struct location_conf *loc, struct str name)
 bool identity_header_is_one(const struct location_conf *loc, struct str name)
 {
     name = cut_blanks(name);
-    return name.len > 0 && (is_known(name) || is_set_here(loc, name));
+    if (name.len == 0)
+        return false;
+    return is_known(name) || (loc && (is_set_here(loc, name) || is_stripped_here(loc, name)));
 }
 
 /* httpoxy: CGI makes HTTP_PROXY of it. */
 static bool is_proxy(struct str name)
 {
-    return is_same(STR("proxy"), name);
+    return identity_name_is_same(STR("proxy"), name);
 }
 
 static bool may_pass(const struct request *req, struct str name)
 {
     name = cut_blanks(name);
+    /* Else a twin of the field that is set would come through beside it. */
+    if (is_set_here(req->location, name))
+        return false;
     VEC_FOR(const struct identity_pass_conf, pass, &req->location->proxy.identity_pass)
     {
-        if (!is_same(name, pass->name))
+        if (!identity_name_is_same(name, pass->name))
             continue;
         VEC_FOR(const struct cidr, c, &pass->from)
         if (cidr_contains(c, client_addr(req->client)))

@@ -295,6 +295,17 @@ struct identity_pass_conf { /* proxy_client_identity_pass NAME from CIDR… */
     VEC(struct cidr) from;
 };
 
+/* proxy_client_identity: families of header fields */
+enum {
+    IDENTITY_PRESET_RFC9440 = 1,
+    IDENTITY_PRESET_NGINX = 2,
+    IDENTITY_PRESET_INGRESS_NGINX = 4,
+    IDENTITY_PRESET_XFCC = 8,
+    IDENTITY_PRESET_TRAEFIK = 16,
+    IDENTITY_PRESET_AWS = 32,
+    IDENTITY_PRESET_CLOUDFLARE = 64
+};
+
 struct proxy_conf {
     bool is_set; /* proxy_pass was given; not inherited, but into if and limit_except */
     const struct upstream_conf *upstream; /* NULL: url has variables and is resolved at run time */
@@ -310,7 +321,9 @@ struct proxy_conf {
     bool redirect_default; /* proxy_redirect default (the initial value), needs a location without
                               regex and proxy_pass without variables */
     VEC(struct identity_pass_conf) identity_pass;
-    enum http_version version; /* HTTP_1_1 by default: nginx 1.30 */
+    VEC(struct str) identity_strip; /* further names that clients may not set */
+    unsigned client_identity;       /* IDENTITY_PRESET_ bits */
+    enum http_version version;      /* HTTP_1_1 by default: nginx 1.30 */
     int64_t connect_timeout_ms, send_timeout_ms, read_timeout_ms;
     bool buffering, request_buffering;
     size_t buffer_size, buffers_count, buffers_size;

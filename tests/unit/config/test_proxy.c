@@ -213,3 +213,27 @@ Test(proxy_pass, one_warning_a_server_of_forwarded_for)
     cr_expect_eq(c.s->warnings, 2);
     config_end(&c);
 }
+
+Test(proxy, client_identity)
+{
+    static const struct problem_row rows[] = {
+        {"proxy_client_identity rfc9440 xfcc;", NULL},
+        {"proxy_client_identity off;", NULL},
+        {"proxy_client_identity apache;", "[emerg] invalid value \"apache\""},
+        {"proxy_client_identity xfcc off;", "[emerg] invalid value \"off\""},
+        {"proxy_client_identity xfcc xfcc;", "[warn] duplicate value \"xfcc\""},
+        {"proxy_client_identity_strip;", "[emerg] invalid number of arguments"},
+    };
+    EXPECT_PROBLEMS(rows, config_of_server);
+    struct loaded c = config_of_server(
+        "proxy_client_identity nginx; proxy_client_identity_strip A B; location / { return 200; } "
+        "location /own { proxy_client_identity aws xfcc; proxy_client_identity_strip C; }");
+    cr_assert(c.s != NULL, "%s", config_problems(&c));
+    const struct proxy_conf *p = &config_location(&c, 0, "/")->proxy,
+                            *own = &config_location(&c, 0, "/own")->proxy;
+    cr_expect_eq(p->client_identity, IDENTITY_PRESET_NGINX);
+    cr_expect_eq(own->client_identity, IDENTITY_PRESET_AWS | IDENTITY_PRESET_XFCC);
+    cr_expect_eq(p->identity_strip.count, 2);
+    cr_expect_eq(own->identity_strip.count, 1);
+    config_end(&c);
+}

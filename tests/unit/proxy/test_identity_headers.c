@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "../../../src/proxy/identity_presets.h"
 #include "portcullis/proxy/client.h"
 #include "support_server.h"
 
@@ -108,6 +109,14 @@ Test(identity_headers, knows_each_row)
     for
         EACH(name, trusted)
     cr_expect(is_one(*name), "%s", *name);
+}
+
+Test(identity_headers, knows_what_presets_set)
+{
+    size_t count = 0;
+    for (struct str name; (name = identity_preset_name(count)).ptr; count++)
+        cr_expect(identity_header_is_one(NULL, name), "%.*s", STR_ARG(name));
+    cr_expect(count > 30);
 }
 
 Test(identity_headers, leaves_others_alone)
