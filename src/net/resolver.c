@@ -49,8 +49,9 @@ struct name {
     size_t count, first;
     int64_t expires_ms;
     const char *problem;
-    bool asking; /* c-ares holds it */
-    char text[]; /* lower case, with NUL */
+    bool asking;  /* c-ares holds it */
+    bool telling; /* tell_waiting does */
+    char text[];  /* lower case, with NUL */
 };
 
 struct resolver_query {
@@ -213,7 +214,7 @@ static void make_room(struct resolver *r)
         return;
     for (struct list *it = r->names.prev; it != &r->names; it = it->prev) {
         struct name *n = CONTAINER_OF(it, struct name, link);
-        if (!n->asking && list_is_empty(&n->waiting)) {
+        if (!n->asking && !n->telling && list_is_empty(&n->waiting)) {
             name_free(n);
             return;
         }
@@ -357,11 +358,13 @@ static void tell_waiting(struct task *t)
     LIST_FOR_EACH(it, &n->waiting)
     waiting++;
     /* Whoever asks again from inside comes in the next round. */
-    while (told++ < waiting && !list_is_empty(&n->waiting)) {
+    n->telling = true;
+    while (told++ < waiting && !n->asking && !list_is_empty(&n->waiting)) {
         struct resolver_result result = {n->addrs, n->count, n->problem};
         query_answer(CONTAINER_OF(n->waiting.next, struct resolver_query, link), &result);
         rotate(n);
     }
+    n->telling = false;
 }
 
 static void on_query_timeout(void *owner)
