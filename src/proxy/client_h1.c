@@ -91,6 +91,10 @@ static bool read_target(struct request *req, const char **problem)
         return false;
     req->path = req->uri.path;
     req->args = req->uri.args;
+    *problem = "this form of target is for CONNECT or OPTIONS"; /* RFC 9112, 3.2.3 and 3.2.4 */
+    if (req->uri.form == URI_AUTHORITY ||
+        (req->uri.form == URI_ASTERISK && req->head.method != METHOD_OPTIONS))
+        return false;
     *problem = read_host(req);
     return *problem == NULL;
 }
