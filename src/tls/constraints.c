@@ -207,6 +207,18 @@ static bool looks_like_host(struct str s)
     return dotted;
 }
 
+/* By its characters: the octets of a BMPString are no name that any constraint could match. */
+static enum refusal check_attribute(struct check *k, const struct name_walk *w, unsigned form)
+{
+    struct buf text = {0};
+    enum refusal r = REFUSAL_NONE;
+    name_append_value(&text, w);
+    if (form != FORM_DNS || looks_like_host(buf_str(&text)))
+        r = check_name(k, form, buf_str(&text));
+    buf_deinit(&text);
+    return r;
+}
+
 static enum refusal check_subject(struct check *k, const struct cert *c, bool cn_is_host)
 {
     enum refusal r = REFUSAL_NONE;
@@ -215,9 +227,9 @@ static enum refusal check_subject(struct check *k, const struct cert *c, bool cn
     struct name_walk w = name_walk_begin(c->subject);
     while (r == REFUSAL_NONE && name_next(&w))
         if (str_eq(w.oid, name_oid_email))
-            r = check_name(k, FORM_EMAIL, w.value);
-        else if (cn_is_host && str_eq(w.oid, name_oid_common_name) && looks_like_host(w.value))
-            r = check_name(k, FORM_DNS, w.value);
+            r = check_attribute(k, &w, FORM_EMAIL);
+        else if (cn_is_host && str_eq(w.oid, name_oid_common_name))
+            r = check_attribute(k, &w, FORM_DNS);
     return r;
 }
 

@@ -3,6 +3,9 @@
 
 #include "support.h"
 
+/* OpenSSL's: how names are encoded. */
+static const char *string_mask = "utf8only";
+
 /* A CA with these constraints issues a client certificate with these names, through openssl. */
 static enum refusal outcome(const char *constraints, const char *alt_names, const char *subject)
 {
@@ -11,15 +14,16 @@ static enum refusal outcome(const char *constraints, const char *alt_names, cons
     unsigned n = number++;
     snprintf(
         command, sizeof command,
-        "mkdir -p nc; cd nc; printf '[req]\\ndistinguished_name=dir\\n[ca]\\nbasicConstraints="
+        "mkdir -p nc; cd nc; printf '[req]\\nstring_mask=%s\\ndistinguished_name=dir\\n[ca]\\n"
+        "basicConstraints="
         "critical,CA:TRUE\\nnameConstraints=%s\\n[leaf]\\nbasicConstraints=CA:FALSE\\n%s%s\\n[dir]"
         "\\nO=Good\\n' >%u.cnf; [ -f leaf.key ] || openssl genpkey -algorithm EC -pkeyopt "
         "ec_paramgen_curve:P-256 -out leaf.key 2>/dev/null; openssl req -config %u.cnf -new -x509 "
         "-key leaf.key -subj /CN=limited -CA ../ca.crt -CAkey ../ca.key -extensions ca -days 2 "
         "-out %u-ca.crt && openssl req -config %u.cnf -new -x509 -key leaf.key -subj '%s' -CA "
         "%u-ca.crt -CAkey leaf.key -extensions leaf -days 2 -out %u.crt",
-        constraints, alt_names[0] != '\0' ? "subjectAltName=" : "", alt_names, n, n, n, n, subject,
-        n, n);
+        string_mask, constraints, alt_names[0] != '\0' ? "subjectAltName=" : "", alt_names, n, n, n,
+        n, subject, n, n);
     struct buf none = command_output(command);
     buf_deinit(&none);
     struct chain c = {.count = 0};
@@ -84,4 +88,15 @@ Test(constraints, of_every_form)
                      "%s: %s %s: %s", cases[i].constraints, cases[i].alt_names, cases[i].subject,
                      refusal_code(r));
     }
+}
+
+/* The characters count, not their octets. */
+Test(constraints, of_names_in_wide_characters)
+{
+    string_mask = "MASK:2048"; /* BMPString */
+    cr_expect_eq(outcome("excluded;DNS:example.org", "", "/CN=a.example.org"),
+                 REFUSAL_NAME_NOT_PERMITTED);
+    cr_expect_eq(outcome("permitted;DNS:example.org", "", "/CN=a.example.com"),
+                 REFUSAL_NAME_NOT_PERMITTED);
+    cr_expect_eq(outcome("permitted;DNS:example.org", "", "/CN=a.example.org"), REFUSAL_NONE);
 }
