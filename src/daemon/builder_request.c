@@ -18,6 +18,13 @@ static bool send_to_master(struct builder *b, const struct message *m)
     return channel_send(b->channel, m);
 }
 
+static bool is_complete(const struct message *m)
+{
+    if (m->lost_fds)
+        log_write_errno(&log_process, LOG_EMERG, EMFILE, "sockets and logs could not be received");
+    return m->type == MESSAGE_RESULT && !m->lost_fds;
+}
+
 /* Anything but an answer means that the master wants us gone. */
 static bool await_result(struct builder *b, struct message *m)
 {
@@ -25,7 +32,7 @@ static bool await_result(struct builder *b, struct message *m)
         if (channel_receive(b->channel, m, true) != CHANNEL_MESSAGE)
             return false;
         if (m->type != MESSAGE_REOPEN)
-            return m->type == MESSAGE_RESULT;
+            return is_complete(m);
         builder_reopen_log(b, m);
         message_close_fds(m);
     }

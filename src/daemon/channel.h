@@ -68,6 +68,7 @@ struct message {
     };
     int fds[CHANNEL_FDS_MAX];
     size_t fd_count;
+    bool lost_fds; /* there was no room for them in this process */
 };
 
 bool channel_pair(int fds[2]);

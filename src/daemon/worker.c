@@ -111,6 +111,8 @@ static void replace_log(struct worker *w, struct message *m)
 {
     struct log_file *f = log_numbered(w->start->settings, m->reopen.log);
 
+    if (m->lost_fds)
+        log_write_errno(&log_process, LOG_ALERT, EMFILE, "a log could not be reopened");
     if (f == NULL || m->fd_count != 1)
         return;
     if (w->running != NULL)
@@ -187,7 +189,8 @@ static bool set_up(struct worker *w)
     if (!privilege_drop(s->privilege, s->settings) || !s->app->prepare(s->conf))
         return false;
     w->loop = loop_new();
-    w->signal_fd = signals_open((int[]){SIGTERM, SIGINT, SIGQUIT}, 3);
+    /* Ctrl-C reaches the whole group; whoever has a master leaves it to the master. */
+    w->signal_fd = signals_open((int[]){SIGTERM, SIGQUIT, SIGINT}, s->channel == -1 ? 3 : 2);
     if (w->loop == NULL)
         return false;
     w->shutdown = timer_new(w->loop, on_shutdown_timeout, w);

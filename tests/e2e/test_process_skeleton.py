@@ -41,7 +41,7 @@ def descriptors(pid):
     for fd in folder.iterdir():
         with contextlib.suppress(OSError):
             found.append(os.readlink(fd))
-    return found
+    return [f for f in found if not f.endswith("/pid")]  # it is there a moment before it is closed
 
 
 class Echo:
@@ -56,7 +56,7 @@ class Echo:
                                         stderr=self.output, env=environment)
         self.pid = self.process.pid
         if wait:
-            wait_until(self.pid_path.exists, "the pid file")
+            wait_until(lambda: self.pid_path.exists() and self.pid_path.read_text(), "the pid file")
 
     def write(self, lines):
         text = (f"pid {self.pid_path}\nlog {self.log_path}\n" + lines).replace("{port}", str(self.port))
@@ -174,6 +174,15 @@ def test_term_and_int_end_connections_at_once(daemon, how):
     assert d.stop(how) == 0
     assert sock.recv(1) == b""
     assert "gracefully" not in d.log()
+
+
+def test_ctrl_c_ends_everybody_once(daemon):
+    d = daemon(PLAIN)
+    d.settled(2)
+    for pid in [*descendants(d.pid), d.pid]:
+        os.kill(pid, signal.SIGINT)
+    assert d.process.wait(WAIT) == 0
+    assert d.log().count("start worker process ") == 2
 
 
 def test_reload_serves_the_new_file_and_leaves_old_connections_alone(daemon):
