@@ -22,7 +22,7 @@
 struct conf {
     struct daemon_settings *settings;
     struct listen_spec listens[LISTENS_MAX];
-    char greeting[64], pid[512], log_path[512];
+    char greeting[512], pid[512], log_path[512];
     char fail_at[16];
     bool crash;
     struct log_file file;
@@ -75,7 +75,7 @@ static void add_listen(struct conf *c, const char *value, bool reuseport)
 
 static void add_unix(struct conf *c, const char *path)
 {
-    char text[300];
+    char text[512];
 
     (void)snprintf(text, sizeof text, "unix:%s", path);
     if (!addr_parse_unix(&c->listens[c->settings->listen_count++].addr, str_of(text)))
