@@ -217,6 +217,7 @@ int worker_run(const struct worker_start *start)
 
     if (!set_up(&w))
         return WORKER_EXIT_CANNOT_START;
+    log_mirror_stderr(false); /* what the start had to tell was told */
     if (start->channel == -1)
         start_app(&w);
     else if (!channel_send_type(start->channel, MESSAGE_READY))

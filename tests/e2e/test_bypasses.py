@@ -322,3 +322,12 @@ def test_identity_cannot_be_written_by_the_client(proxy, upstream, field, header
         assert answer.status == 400 and upstream.requests == []
     else:
         assert [v for n, v in answer.json()["headers"] if n.lower().replace("_", "-") == header.lower()] == ["NONE"]
+
+
+def test_what_clients_cause_is_logged_where_error_log_says_and_nowhere_else(proxy, upstream):
+    """The start's messages go to stderr, too; a worker's would fill whatever collects it, at any level."""
+    gate = proxy(ARTICLE.replace("web_server:port", upstream.address))
+    assert gate.curl(cert="other-ca").status == 403
+    gate.logged("client certificate refused: issuer_unknown")
+    gate.output.flush()
+    assert "refused" not in (gate.folder / "output").read_text()
