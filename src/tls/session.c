@@ -17,6 +17,9 @@ enum {
     RECORD_PLAIN_MAX = 16384,
     /* Records without data (empty ones, warnings) that a peer may send in a row, in octets. */
     IDLE_OCTETS_MAX = 65536,
+    /* Two hellos, a certificate chain and what belongs to it; TLS 1.3's dummy records have no end.
+     */
+    HANDSHAKE_OCTETS_MAX = 131072,
 };
 
 /* ---- why it failed ------------------------------------------------------------------------------
@@ -362,6 +365,11 @@ static enum tls_status shake_hands(struct tls_session *s)
 {
     size_t sent_before = buf_len(s->wire_out);
     int rc = mbedtls_ssl_handshake(&s->ssl);
+    if (s->octets_in > HANDSHAKE_OCTETS_MAX) {
+        (void)mbedtls_ssl_send_alert_message(&s->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                             MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE);
+        return fail_with(s, true, "the peer sent too much before the handshake's end");
+    }
     if (rc == MBEDTLS_ERR_SSL_WANT_READ)
         return TLS_HANDSHAKING;
     if (rc != 0)
@@ -373,6 +381,7 @@ static enum tls_status shake_hands(struct tls_session *s)
                          "cert_malformed: the client's certificate can be read in two ways");
     }
     s->status = TLS_OPEN;
+    s->octets_in = 0;
     return s->status;
 }
 

@@ -138,6 +138,18 @@ def test_cve_2026_34873_hello_retry_request_leads_nowhere_else(gate, upstream, s
     assert upstream.requests == []
 
 
+def test_records_without_meaning_do_not_keep_a_handshake_busy(gate):
+    """RFC 8446, appendix D.4, lets change_cipher_spec records come in between; not millions of them."""
+    with socket.create_connection(("127.0.0.1", gate.port), timeout=WAIT) as sock:
+        sock.sendall(client_hello([0x0304, 0x0303], b""))
+        next(records(sock))
+        with pytest.raises(OSError):
+            for _ in range(10000):
+                sock.sendall(b"\x14\3\3\0\1\1" * 1000)
+    gate.logged("too much before the handshake's end")
+    assert gate.curl().status == 200
+
+
 def test_cve_2026_25835_no_two_workers_say_the_same_random(proxy, upstream):
     """Generators are seeded after the fork: also in a worker that replaces one that died."""
     gate = proxy(ARTICLE.replace("web_server:port", upstream.address), workers=4)
