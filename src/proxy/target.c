@@ -1,7 +1,5 @@
 /* Where a request goes and with which path: proxy_pass, with and without URI, with and without
  * variables, by nginx's rules. */
-#include <string.h>
-
 #include "portcullis/proxy/client.h"
 #include "portcullis/proxy/exchange.h"
 
@@ -12,7 +10,7 @@
 /* nginx escapes again only what it had decoded. */
 static struct str escape_rest(struct request *req, struct str rest)
 {
-    bool was_escaped = memchr(req->uri.raw.ptr, '%', req->uri.raw.len) != NULL;
+    bool was_escaped = str_find(req->uri.raw, '%') != SIZE_MAX;
 
     return was_escaped || req->is_internal ? uri_escape_path(&req->arena, rest) : rest;
 }

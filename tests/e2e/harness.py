@@ -159,7 +159,8 @@ class Proxy:
         for line in self.log().splitlines():
             assert "exited on signal" not in line or "exited on signal 9" in line, line
             assert "exited with code 99" not in line, line
-        assert "ERROR: AddressSanitizer" not in said and "ERROR: Can't open file" not in said, said[-3000:]
+        for mark in ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "ERROR: Can't open file", "runtime error: "):
+            assert mark not in said, said[-3000:]
 
     # ---- clients ----
 

@@ -343,3 +343,18 @@ def test_what_clients_cause_is_logged_where_error_log_says_and_nowhere_else(prox
     gate.logged("client certificate refused: issuer_unknown")
     gate.output.flush()
     assert "refused" not in (gate.folder / "output").read_text()
+
+
+@pytest.mark.parametrize("octets", ["GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "\x80\r\n\r\n",
+                                    "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n"])
+@pytest.mark.parametrize("cert", ["client", None])
+def test_error_page_of_a_malformed_request_passes_the_gate_too(proxy, upstream, cert, octets):
+    """Its target and fields were never read, and yet it may be proxied: for a verified client alone."""
+    gate = proxy(ARTICLE.replace("ssl_verify_client on;", "ssl_verify_client on; error_page 400 = @page;")
+                 .replace("location / {", "location @page { proxy_pass http://web_server:port; } location / {")
+                 .replace("web_server:port", upstream.address))
+    with gate.tls(cert) as c:
+        c.send(octets)
+        answer = c.answer()
+    assert answer.status == (200 if cert else 403)
+    assert len(upstream.requests) == (cert is not None)
