@@ -127,6 +127,8 @@ static void write_request_line(struct request *req, struct exchange *x, struct b
 
     if (!template_is_empty(&x->conf->method))
         method = template_value(req, &x->conf->method);
+    if (method.len == 0) /* error_page of a request that had none */
+        method = STR("GET");
     x->is_head = str_eq(method, STR("HEAD"));
     h1_write_request_line(out, method, x->target, x->conf->version);
 }

@@ -37,6 +37,8 @@ static struct str replace_prefix(struct request *req, struct str uri)
 
 static struct str make_target(struct request *req, bool has_uri, struct str uri)
 {
+    if (req->path.len == 0) /* error_page of a request whose target was never read */
+        return STR("/");
     if (has_uri)
         return replace_prefix(req, uri);
     if (req->uri.form == URI_ASTERISK && req->path_is_original)
