@@ -200,8 +200,10 @@ static void find_wildcards(struct loader *l)
             struct bind_conf *b = http->binds.items[i], *all = http->binds.items[j];
             const struct addr *a = &b->listen.addr, *w = &all->listen.addr;
             if (i != j && addr_family(a) == addr_family(w) && addr_family(a) != AF_UNIX &&
-                addr_port(a) == addr_port(w) && addr_is_wildcard(w))
+                addr_port(a) == addr_port(w) && addr_is_wildcard(w)) {
                 b->wildcard = all;
+                all->is_shared = true;
+            }
         }
 }
 

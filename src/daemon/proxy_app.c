@@ -17,7 +17,9 @@
 /* A configuration and what the skeleton is told of it. */
 struct loaded {
     struct snapshot *snapshot;
-    struct listen_spec *listens; /* one for each of http.binds, in their order */
+    struct listen_spec *listens; /* one for each of http.binds that has a socket of its own */
+    const struct bind_conf **binds; /* theirs */
+    size_t count;
 };
 
 /* ------------------------------------------------------------------ reading */
@@ -81,7 +83,7 @@ static void fill_settings(struct daemon_settings *s, const struct loaded *l)
         .error_log = p->error_log,
         .log_files = l->snapshot->log_files,
         .listens = l->listens,
-        .listen_count = l->snapshot->http.binds.count,
+        .listen_count = l->count,
     };
 }
 
@@ -108,6 +110,21 @@ static void set_environment(const struct process_conf *p)
     }
 }
 
+static void add_listens(struct loaded *l)
+{
+    const struct http_conf *http = &l->snapshot->http;
+
+    l->listens = mem_zalloc(sizeof *l->listens * (http->binds.count + 1));
+    l->binds = mem_zalloc(sizeof *l->binds * (http->binds.count + 1));
+    for (size_t i = 0; i < http->binds.count; i++) {
+        const struct bind_conf *b = http->binds.items[i];
+        if (b->wildcard != NULL) /* its connections come over that one's socket */
+            continue;
+        l->listens[l->count] = spec_of(&b->listen);
+        l->binds[l->count++] = b;
+    }
+}
+
 static void *load(void *context, struct daemon_settings *s)
 {
     struct snapshot *snapshot = proxy_app_read(context);
@@ -116,9 +133,7 @@ static void *load(void *context, struct daemon_settings *s)
         return NULL;
     struct loaded *l = MEM_NEW(struct loaded);
     l->snapshot = snapshot;
-    l->listens = mem_zalloc(sizeof *l->listens * (snapshot->http.binds.count + 1));
-    for (size_t i = 0; i < snapshot->http.binds.count; i++)
-        l->listens[i] = spec_of(&snapshot->http.binds.items[i]->listen);
+    add_listens(l);
     fill_settings(s, l);
     set_environment(&snapshot->process);
     return l;
@@ -134,6 +149,7 @@ static void unload(void *conf)
             (void)close(f->fd);
     snapshot_free(l->snapshot);
     mem_free(l->listens);
+    mem_free(l->binds);
     mem_free(l);
 }
 
@@ -175,8 +191,10 @@ static bool try_addresses(const struct snapshot *s)
     bool ok = true;
 
     listen_set_init(&set);
-    for (size_t i = 0; i < s->http.binds.count && ok; i++)
-        ok = try_address(&set, &s->http.binds.items[i]->listen);
+    for (size_t i = 0; i < s->http.binds.count && ok; i++) {
+        const struct bind_conf *b = s->http.binds.items[i];
+        ok = b->wildcard != NULL || try_address(&set, &b->listen);
+    }
     listen_set_close(&set);
     return ok;
 }
@@ -214,8 +232,7 @@ static void *start(void *conf, struct loop *l, const struct app_socket *sockets,
     struct proxy_socket *bound = mem_zalloc(sizeof *bound * (count + 1));
 
     for (size_t i = 0; i < count; i++)
-        bound[i] = (struct proxy_socket){sockets[i].fd,
-                                         loaded->snapshot->http.binds.items[sockets[i].listen]};
+        bound[i] = (struct proxy_socket){sockets[i].fd, loaded->binds[sockets[i].listen]};
     struct proxy *p = proxy_start(l, loaded->snapshot, bound, count);
     mem_free(bound);
     return p;

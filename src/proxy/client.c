@@ -414,8 +414,19 @@ static struct tls_session *make_session(struct client *c)
     return tls_session_new((struct tls_session_hooks){choose, c});
 }
 
-void client_accept(struct proxy *p, const struct bind_conf *bind, int fd, const struct addr *peer)
+/* A wildcard's socket also takes the connections of the listens of that port with an address. */
+static const struct bind_conf *bind_of_socket(struct proxy *p, const struct bind_conf *bind, int fd)
 {
+    struct addr local = {.len = sizeof local.un};
+
+    if (!bind->is_shared || getsockname(fd, &local.sa, &local.len) == -1)
+        return bind;
+    return bind_of_local(&proxy_snapshot(p)->http, bind, &local);
+}
+
+void client_accept(struct proxy *p, const struct bind_conf *socket, int fd, const struct addr *peer)
+{
+    const struct bind_conf *bind = bind_of_socket(p, socket, fd);
     struct client *c = MEM_NEW(struct client);
 
     c->proxy = p;

@@ -91,6 +91,7 @@ struct bind_conf {
      * and tells connections apart by their local address (bind_of_local). NULL: has a socket of its
      * own. */
     const struct bind_conf *wildcard;
+    bool is_shared; /* is the wildcard of others */
 };
 
 /* ---- rewrite module: set, if, return, rewrite, break, in order ---- */

@@ -1,0 +1,15 @@
+"""Addresses: wildcards beside addresses, unix sockets, IPv6."""
+import socket
+
+from harness import Connection, free_port
+
+
+def test_a_wildcard_and_an_address_of_the_same_port_share_a_socket(proxy):
+    port = free_port()
+    gate = proxy("""events {} http {
+        server { listen %d; return 200 "wildcard"; }
+        server { listen 127.0.0.1:%d; return 200 "address"; } }""" % (port, port))
+    for address, answer in (("127.0.0.1", b"address"), ("127.0.0.2", b"wildcard")):
+        with Connection(socket.create_connection((address, port), timeout=10)) as c:
+            assert c.get().body == answer
+    assert gate.stop() == 0
