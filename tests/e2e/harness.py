@@ -1,4 +1,5 @@
 """Processes, clients and upstreams that the end-to-end tests are made of."""
+import atexit
 import contextlib
 import json
 import os
@@ -72,6 +73,7 @@ class Proxy:
         # Workers run as nobody, who can write neither to the test's folder nor reach it.
         self.report_folder = pathlib.Path(tempfile.mkdtemp(prefix="portcullis-reports-", dir="/tmp"))
         self.report_folder.chmod(0o1777)
+        atexit.register(shutil.rmtree, self.report_folder, ignore_errors=True)
         self.env.setdefault("ASAN_OPTIONS", f"log_path={self.report_folder}/asan:detect_leaks=1:exitcode=99")
         self.env.setdefault("UBSAN_OPTIONS", f"log_path={self.report_folder}/ubsan:halt_on_error=1:print_stacktrace=1")
         self.output = open(self.folder / "output", "wb")
