@@ -94,13 +94,20 @@ static bool set_conf_command(struct loader *l, const struct conf_node *node, voi
     return true;
 }
 
-static const struct enum_name verify[] = {
-    {"off", TLS_VERIFY_OFF},
-    {"on", TLS_VERIFY_ON},
-    {"optional", TLS_VERIFY_OPTIONAL},
-    {"optional_no_ca", TLS_VERIFY_OPTIONAL_NO_CA},
-    {NULL, 0},
+const struct enum_name verify_modes[] = {
+    {"off", TLS_VERIFY_OFF},           {"on", TLS_VERIFY_ON},
+    {"optional", TLS_VERIFY_OPTIONAL}, {"optional_no_ca", TLS_VERIFY_OPTIONAL_NO_CA},
+    {"report", TLS_VERIFY_REPORT},     {NULL, 0},
 };
+
+/* The server's, and what its locations begin with. */
+static bool set_verify(struct loader *l, const struct conf_node *node, void *field)
+{
+    if (!set_enum(l, node, field))
+        return false;
+    loader_location(l)->verify = *(enum tls_verify_mode *)field;
+    return true;
+}
 
 static const struct number_bounds depth = {0, 100}, buffer = {512, 1 << 20};
 
@@ -118,7 +125,7 @@ static const struct directive rows[] = {
     {"ssl_trusted_certificate", IN_HTTP_SERVER, 1, 1, set_conf_path, TLS(trusted_certificate), NULL,
      0, NULL},
     {"ssl_crl", IN_HTTP_SERVER, 1, 1, set_conf_path, TLS(crl), NULL, 0, NULL},
-    {"ssl_verify_client", IN_HTTP_SERVER, 1, 1, set_enum, TLS(verify), "off", 0, verify},
+    {"ssl_verify_client", IN_HTTP_SERVER, 1, 1, set_verify, TLS(verify), "off", 0, verify_modes},
     {"ssl_verify_depth", IN_HTTP_SERVER, 1, 1, set_number, TLS(verify_depth), "1", 0, &depth},
     {"ssl_protocols", IN_HTTP_SERVER, 1, MANY, set_protocols, TLS(protocols), "TLSv1.2 TLSv1.3",
      IS_LIST, protocols},

@@ -104,6 +104,7 @@ struct loader {
     struct strmap upstreams; /* of struct upstream_conf, names in lower case */
     VEC(struct assignment) assignments;
     const struct conf_node *events, *http; /* where they stood */
+    struct server_conf *finishing;         /* whose locations are looked at, at the end */
 };
 
 static inline struct process_conf *loader_process(struct loader *l)
@@ -260,6 +261,10 @@ struct upstream_conf *upstream_add(struct loader *l, const struct conf_node *nod
 bool set_events(struct loader *l, const struct conf_node *node, void *field);
 bool set_http(struct loader *l, const struct conf_node *node, void *field);
 void http_load(struct loader *l, const struct conf_node *nodes, size_t count);
+/* Does this ssl_verify_client make no sense without CAs? */
+bool verify_needs_ca(enum tls_verify_mode mode);
+/* ssl_verify_client's values; rows in directives_ssl.c and directives_location.c. */
+extern const struct enum_name verify_modes[];
 /* TLS contexts of all servers that need one. */
 void tls_build(struct loader *l, const struct server_conf *outer);
 

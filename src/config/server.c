@@ -124,8 +124,21 @@ static void keep_refusals(struct loader *l, const struct location_conf *loc)
     }
 }
 
+/* What the locations say of the client's check, as far as the server and its TLS must know. */
+static void note_verify(struct server_conf *s, const struct location_conf *loc)
+{
+    if (loc->verify == s->root->verify)
+        return;
+    s->verify_varies = true;
+    if (loc->verify != TLS_VERIFY_OFF)
+        s->tls.location_verifies = true;
+    if (!s->needs_ca && verify_needs_ca(loc->verify))
+        s->needs_ca = loc;
+}
+
 static void finish_location(struct loader *l, struct location_conf *loc)
 {
+    note_verify(l->finishing, loc);
     VEC_FOR(struct set_header_conf, h, &loc->proxy.set_headers)
     {
         h->is_identity = template_is_identity(l, &h->value);
@@ -145,6 +158,7 @@ static void finish(struct loader *l, const struct server_conf *outer)
     binds_build(l);
     for (size_t i = 0; i < http->servers.count; i++) {
         struct server_conf *s = http->servers.items[i];
+        l->finishing = s;
         finish_location(l, s->root);
         finish_set(l, &s->locations);
         if (l->report.errors == 0)

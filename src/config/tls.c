@@ -15,16 +15,17 @@ static const struct bind_conf *ssl_bind(const struct http_conf *http, const stru
     return NULL;
 }
 
-static bool asks_clients(const struct tls_settings *t)
+bool verify_needs_ca(enum tls_verify_mode mode)
 {
-    return t->verify == TLS_VERIFY_ON || t->verify == TLS_VERIFY_OPTIONAL;
+    return mode != TLS_VERIFY_OFF && mode != TLS_VERIFY_OPTIONAL_NO_CA;
 }
 
 /* A check that never happens must not look as if it did. */
 static void warn_of_plain(struct loader *l, const struct server_conf *s,
                           const struct server_conf *outer)
 {
-    if (s->tls.verify != TLS_VERIFY_OFF && s->tls.verify != outer->tls.verify)
+    bool asks = s->tls.verify != TLS_VERIFY_OFF && s->tls.verify != outer->tls.verify;
+    if (asks || s->tls.location_verifies)
         report_warn(&l->report, &s->pos, "write listen ... ssl",
                     "\"ssl_verify_client\" has no effect in a server without TLS");
 }
@@ -64,8 +65,10 @@ static bool is_complete(struct loader *l, const struct server_conf *s)
                      "no \"ssl_certificate\" is defined for the \"listen ... ssl\" directive");
         return false;
     }
-    if (asks_clients(t) && t->client_certificate.len == 0 && t->trusted_certificate.len == 0) {
-        report_error(&l->report, &s->pos, "name the CA that issues the clients' certificates",
+    bool needs_ca = s->needs_ca || verify_needs_ca(t->verify);
+    if (needs_ca && t->client_certificate.len == 0 && t->trusted_certificate.len == 0) {
+        report_error(&l->report, s->needs_ca ? &s->needs_ca->pos : &s->pos,
+                     "name the CA that issues the clients' certificates",
                      "no ssl_client_certificate or ssl_trusted_certificate for ssl_verify_client");
         return false;
     }

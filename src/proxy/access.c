@@ -9,14 +9,15 @@
 
 static struct access_verdict passes(bool identity_counts)
 {
-    return (struct access_verdict){ACCESS_PASSES, REFUSAL_NONE, identity_counts};
+    return (struct access_verdict){.kind = ACCESS_PASSES, .identity_counts = identity_counts};
 }
 
 /* A refusal without a reason would read as none: it gets one. */
 static struct access_verdict refused(enum refusal why, bool identity_counts)
 {
-    return (struct access_verdict){ACCESS_REFUSED, why == REFUSAL_NONE ? REFUSAL_INTERNAL : why,
-                                   identity_counts};
+    return (struct access_verdict){.kind = ACCESS_REFUSED,
+                                   .refusal = why == REFUSAL_NONE ? REFUSAL_INTERNAL : why,
+                                   .identity_counts = identity_counts};
 }
 
 /* By ssl_verify_client alone, for an identity that counts here. */
@@ -28,19 +29,16 @@ static struct access_verdict judge_identity(const struct access_facts *f)
         return refused(REFUSAL_INTERNAL, false);
     if (f->is_verified)
         return f->has_expired ? refused(REFUSAL_CERT_EXPIRED, true) : passes(true);
-    if (f->refusal == REFUSAL_CERT_MISSING && f->mode != TLS_VERIFY_ON)
+    bool is_optional = f->mode == TLS_VERIFY_OPTIONAL || f->mode == TLS_VERIFY_OPTIONAL_NO_CA;
+    if (f->refusal == REFUSAL_CERT_MISSING && is_optional)
         return passes(true);
     if (f->mode == TLS_VERIFY_OPTIONAL_NO_CA && f->is_about_issuer)
         return passes(true);
     return refused(f->refusal, true);
 }
 
-struct access_verdict access_judge(const struct access_facts *f)
+static struct access_verdict judge_tls(const struct access_facts *f)
 {
-    if (!f->address_is_tls)
-        return passes(false); /* the operator opened this address without TLS */
-    if (!f->connection_is_tls)
-        return (struct access_verdict){.kind = ACCESS_PLAIN_HTTP};
     if (f->same_server)
         return judge_identity(f);
     if (f->mode == TLS_VERIFY_OFF)
@@ -52,6 +50,19 @@ struct access_verdict access_judge(const struct access_facts *f)
     return judge_identity(f);
 }
 
+struct access_verdict access_judge(const struct access_facts *f)
+{
+    if (!f->address_is_tls)
+        return passes(false); /* the operator opened this address without TLS */
+    if (!f->connection_is_tls)
+        return (struct access_verdict){.kind = ACCESS_PLAIN_HTTP};
+    struct access_verdict v = judge_tls(f);
+    if (f->mode != TLS_VERIFY_REPORT || v.kind != ACCESS_REFUSED)
+        return v;
+    return (struct access_verdict){
+        .kind = ACCESS_PASSES, .reported = v.refusal, .identity_counts = v.identity_counts};
+}
+
 /* ---- the facts ---- */
 
 static bool has_same_trust(const struct server_conf *a, const struct server_conf *b)
@@ -60,7 +71,8 @@ static bool has_same_trust(const struct server_conf *a, const struct server_conf
            tls_context_same_trust(a->tls_context, b->tls_context);
 }
 
-static struct access_facts gather(const struct request *req, const struct identity *id)
+static struct access_facts gather(const struct request *req, const struct identity *id,
+                                  enum tls_verify_mode mode)
 {
     const struct server_conf *handshake = client_tls_server(req->client);
     struct access_facts f = {
@@ -68,7 +80,7 @@ static struct access_facts gather(const struct request *req, const struct identi
         .connection_is_tls = client_is_tls(req->client),
         .same_server = handshake == req->server,
         .sni_matched = client_sni_matched(req->client),
-        .mode = req->server->tls.verify,
+        .mode = mode,
         .has_identity = id != NULL,
     };
     if (!f.same_server)
@@ -90,9 +102,9 @@ bool access_client_is_verified(const struct request *req)
 
 /* ---- what follows ---- */
 
-static struct str refusal_words(struct request *req, struct identity *id)
+static struct str refusal_words(struct request *req, enum refusal why, struct identity *id)
 {
-    if (req->refusal == REFUSAL_HOST_NOT_FOR_THIS_CONNECTION)
+    if (why == REFUSAL_HOST_NOT_FOR_THIS_CONNECTION)
         return STR("client attempted to request the server name different from the one that was "
                    "negotiated");
     if (!id)
@@ -109,7 +121,8 @@ static struct str refusal_words(struct request *req, struct identity *id)
 static bool refuse(struct request *req, enum refusal why, struct identity *id)
 {
     req->refusal = why;
-    req->refusal_detail = refusal_words(req, id);
+    req->reported = REFUSAL_NONE;
+    req->refusal_detail = refusal_words(req, why, id);
     (void)request_id(req); /* the page shows it, and the log line, too */
     refusal_log_add(access_logs_refusals(proxy_access_logs(req->proxy)), &req->log,
                     client_addr(req->client), why, req->refusal_detail);
@@ -117,22 +130,59 @@ static bool refuse(struct request *req, enum refusal why, struct identity *id)
     return false;
 }
 
-bool access_check_client(struct request *req)
+/* Once a request, however many locations it comes through. */
+static void report(struct request *req, enum refusal why, struct identity *id)
+{
+    if (why == REFUSAL_NONE || req->reported != REFUSAL_NONE)
+        return;
+    req->reported = why;
+    refusal_log_report(access_logs_refusals(proxy_access_logs(req->proxy)), &req->log,
+                       client_addr(req->client), why, refusal_words(req, why, id));
+}
+
+static bool check(struct request *req, enum tls_verify_mode mode)
 {
     struct tls_session *tls = stream_tls(client_stream(req->client));
     struct identity *id = tls ? tls_session_identity(tls) : NULL;
-    struct access_facts facts = gather(req, id);
+    struct access_facts facts = gather(req, id, mode);
     struct access_verdict verdict = access_judge(&facts);
-    req->is_admitted = false;
-    req->is_checked = true;
     req->identity = verdict.identity_counts ? id : NULL;
-    if (verdict.kind == ACCESS_PASSES)
+    switch (verdict.kind) {
+    case ACCESS_PASSES:
+        report(req, verdict.reported, id);
         return true;
-    if (verdict.kind == ACCESS_REFUSED)
+    case ACCESS_REFUSED:
         return refuse(req, verdict.refusal, id);
+    case ACCESS_PLAIN_HTTP:
+        break;
+    }
     log_write(&req->log, LOG_INFO, "client sent plain HTTP request to HTTPS port");
     respond_status(req, 497);
     return false;
+}
+
+/* Where locations differ nobody can tell yet whether the certificate matters: what holds without it
+ * is checked here, the rest by access_check_location before anything answers. */
+static bool check_connection(struct request *req)
+{
+    return check(req, TLS_VERIFY_OFF);
+}
+
+bool access_check_client(struct request *req)
+{
+    req->is_admitted = false;
+    req->is_checked = true;
+    if (req->server->verify_varies)
+        return check_connection(req);
+    return check(req, req->server->tls.verify);
+}
+
+bool access_check_location(struct request *req)
+{
+    /* Plain HTTP got its 497, and a page of error_page runs. */
+    if (!req->server->verify_varies || req->check_failed || req->refusal != REFUSAL_NONE)
+        return true;
+    return check(req, req->location->verify);
 }
 
 bool access_address_passes(const struct location_conf *loc, const struct addr *a)
@@ -150,12 +200,16 @@ bool access_admit(struct request *req)
     /* error_page of a malformed request leads here without. */
     if (!req->is_checked && !access_check_client(req))
         return false;
-    if (req->refusal != REFUSAL_NONE) {
-        respond_refusal_page(req); /* error_page led here: it stays a refusal */
+    bool is_open = req->location->verify == TLS_VERIFY_OFF;
+    /* error_page led here: it stays a refusal, but where nobody is refused. */
+    if (req->refusal != REFUSAL_NONE && !is_open) {
+        respond_refusal_page(req);
         return false;
     }
+    if (!access_check_location(req))
+        return false;
     /* error_page 497 may show a page, but is no way around the certificate. */
-    if (req->check_failed && req->server->tls.verify != TLS_VERIFY_OFF) {
+    if (req->check_failed && !is_open) {
         req->in_error_page = true;
         respond_status(req, 497);
         return false;

@@ -11,7 +11,7 @@ struct access_facts {
     bool same_server;          /* the block that Host names is the one that served the handshake */
     bool sni_matched;          /* SNI named that one, it did not serve by default */
     bool same_trust;           /* both judge clients by the same CAs, CRL and depth */
-    enum tls_verify_mode mode; /* of the block that Host names */
+    enum tls_verify_mode mode; /* of the location, or of the block that Host names */
     bool has_identity;         /* the rest is the identity's */
     bool is_verified, has_expired, is_about_issuer;
     enum refusal refusal;
@@ -21,11 +21,17 @@ enum access_kind { ACCESS_PASSES, ACCESS_PLAIN_HTTP, ACCESS_REFUSED };
 
 struct access_verdict {
     enum access_kind kind;
-    enum refusal refusal; /* ACCESS_REFUSED */
-    bool identity_counts; /* else this server knows nothing of the client's certificate */
+    enum refusal refusal;  /* ACCESS_REFUSED */
+    enum refusal reported; /* ACCESS_PASSES all the same, by ssl_verify_client report */
+    bool identity_counts;  /* else this server knows nothing of the client's certificate */
 };
 
 struct access_verdict access_judge(const struct access_facts *f);
+
+/* Where a server's locations differ in ssl_verify_client: by that of the request's location, before
+ * anything of it runs. False: the request was answered. True for one that was refused before: what
+ * error_page shows it is shown. */
+bool access_check_location(struct request *req);
 
 /* Does an address pass a list of allow and deny? The first row that holds it decides; none: it
  * passes. */

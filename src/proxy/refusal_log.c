@@ -8,6 +8,7 @@
 struct entry {
     struct addr from;
     enum refusal why;
+    bool is_report;
     uint64_t repeats; /* not told yet */
     const struct log *log;
 };
@@ -47,18 +48,25 @@ void refusal_log_free(struct refusal_log *r)
     mem_free(r);
 }
 
-static struct entry *find(struct refusal_log *r, const struct addr *from, enum refusal why)
+static const char *verb(bool is_report)
+{
+    return is_report ? "would be refused" : "refused";
+}
+
+static struct entry *find(struct refusal_log *r, const struct addr *from, enum refusal why,
+                          bool is_report)
 {
     for (size_t i = 0; i < r->count; i++)
-        if (r->entries[i].why == why && addr_eq_host(&r->entries[i].from, from))
+        if (r->entries[i].why == why && r->entries[i].is_report == is_report &&
+            addr_eq_host(&r->entries[i].from, from))
             return &r->entries[i];
     return NULL;
 }
 
-void refusal_log_add(struct refusal_log *r, const struct log_context *ctx, const struct addr *from,
-                     enum refusal why, struct str detail)
+static void add(struct refusal_log *r, const struct log_context *ctx, const struct entry *new,
+                struct str detail)
 {
-    struct entry *e = find(r, from, why);
+    struct entry *e = find(r, &new->from, new->why, new->is_report);
     if (e) {
         e->repeats++;
         return;
@@ -68,11 +76,24 @@ void refusal_log_add(struct refusal_log *r, const struct log_context *ctx, const
         r->other_log = ctx->log;
         return;
     }
-    r->entries[r->count++] = (struct entry){.from = *from, .why = why, .log = ctx->log};
+    r->entries[r->count++] = *new;
     if (r->timer && !timer_is_running(r->timer))
         timer_start(r->timer, FLUSH_MS);
-    log_write(ctx, LOG_ERROR, "client certificate refused: %s%s%.*s", refusal_code(why),
-              detail.len ? ": " : "", STR_ARG(detail));
+    log_write(ctx, LOG_ERROR, "client certificate %s: %s%s%.*s", verb(new->is_report),
+              refusal_code(new->why), detail.len ? ": " : "", STR_ARG(detail));
+}
+
+void refusal_log_add(struct refusal_log *r, const struct log_context *ctx, const struct addr *from,
+                     enum refusal why, struct str detail)
+{
+    add(r, ctx, &(struct entry){.from = *from, .why = why, .log = ctx->log}, detail);
+}
+
+void refusal_log_report(struct refusal_log *r, const struct log_context *ctx,
+                        const struct addr *from, enum refusal why, struct str detail)
+{
+    add(r, ctx, &(struct entry){.from = *from, .why = why, .is_report = true, .log = ctx->log},
+        detail);
 }
 
 static void tell(const struct entry *e)
@@ -80,8 +101,9 @@ static void tell(const struct entry *e)
     char text[ADDR_TEXT_MAX];
     struct str from = addr_text(&e->from, text);
     struct log_context ctx = {.log = e->log};
-    log_write(&ctx, LOG_ERROR, "client certificate refused: %s: %llu more times, client: %.*s",
-              refusal_code(e->why), (unsigned long long)e->repeats, STR_ARG(from));
+    log_write(&ctx, LOG_ERROR, "client certificate %s: %s: %llu more times, client: %.*s",
+              verb(e->is_report), refusal_code(e->why), (unsigned long long)e->repeats,
+              STR_ARG(from));
 }
 
 void refusal_log_flush(struct refusal_log *r)

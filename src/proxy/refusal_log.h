@@ -12,6 +12,9 @@ struct refusal_log *refusal_log_new(struct loop *l); /* NULL: without timer, for
 void refusal_log_free(struct refusal_log *r);        /* tells what was counted */
 void refusal_log_add(struct refusal_log *r, const struct log_context *ctx, const struct addr *from,
                      enum refusal why, struct str detail);
+/* The same of somebody who was let in nevertheless (ssl_verify_client report). */
+void refusal_log_report(struct refusal_log *r, const struct log_context *ctx,
+                        const struct addr *from, enum refusal why, struct str detail);
 /* Tells what was counted since the last time and forgets who has been quiet. */
 void refusal_log_flush(struct refusal_log *r);
 

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "access.h"
 #include "portcullis/base/clock.h"
 #include "portcullis/base/memory.h"
 #include "portcullis/proxy/client.h"
@@ -92,10 +93,17 @@ static bool find_cycle(struct request *req)
     return true;
 }
 
+/* A malformed request comes here by error_page: a page is all it gets to, step_admit sees to that.
+ */
+static bool may_run(struct request *req)
+{
+    return !req->is_checked || access_check_location(req);
+}
+
 static enum step_result step_locate(struct request *req)
 {
     for (;;) {
-        if (!find_location(req))
+        if (!find_location(req) || !may_run(req))
             return STEP_NEXT;
         if (body_is_too_large(req)) {
             log_write(&req->log, LOG_ERROR, "client intended to send too large body: %llu bytes",

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "respond.h"
 #include "variables.h"
 
@@ -106,9 +107,18 @@ static bool is_redirect_status(unsigned status)
     return (status >= 301 && status <= 303) || status == 307 || status == 308;
 }
 
+/* What a server's own script answers is behind the server's own ssl_verify_client; a location's was
+ * looked at before its script ran. */
+static bool may_answer(const struct run *run)
+{
+    return run->is_location || !run->req->is_checked || access_check_location(run->req);
+}
+
 static enum op_result run_return(struct run *run, const struct rewrite_op *op)
 {
     struct request *req = run->req;
+    if (!may_answer(run))
+        return OP_ANSWERED;
     struct str text = op->has_value ? template_value(req, &op->value) : STR("");
     if (is_redirect_status(op->status) && op->has_value)
         respond_redirect(req, op->status, text);
@@ -220,6 +230,8 @@ static struct str unescape_redirect(struct request *req, struct str s)
 static enum op_result answer_redirect(struct run *run, const struct rewrite_op *op, struct str text)
 {
     struct request *req = run->req;
+    if (!may_answer(run))
+        return OP_ANSWERED;
     struct str url = unescape_redirect(req, text);
     if (!op->drops_args && req->args.len) {
         bool written = str_find(op->value.source, '?') != SIZE_MAX;

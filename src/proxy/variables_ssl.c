@@ -126,8 +126,8 @@ static bool ssl_client_verify(struct request *req, const struct variable *v, str
 static bool ssl_client_refusal(struct request *req, const struct variable *v, struct str *out)
 {
     (void)v;
-    *out = str_of(refusal_code(req->refusal));
-    return req->refusal != REFUSAL_NONE;
+    *out = str_of(refusal_code(req->refusal ? req->refusal : req->reported));
+    return out->len > 0;
 }
 
 /* nginx's "raw" PEM ends with a newline, which the identity's has not. */

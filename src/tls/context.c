@@ -437,7 +437,7 @@ static bool settings_are_sound(const struct tls_settings *s, const struct tls_re
 {
     if (!(s->protocols & (TLS_PROTOCOL_1_2 | TLS_PROTOCOL_1_3)))
         return report(r, LOG_EMERG, "ssl_protocols leaves no version: name TLSv1.2 or TLSv1.3");
-    bool needs_ca = s->verify == TLS_VERIFY_ON || s->verify == TLS_VERIFY_OPTIONAL;
+    bool needs_ca = s->verify != TLS_VERIFY_OFF && s->verify != TLS_VERIFY_OPTIONAL_NO_CA;
     if (needs_ca && s->client_certificate.len == 0 && s->trusted_certificate.len == 0)
         return report(r, LOG_EMERG,
                       "no ssl_client_certificate or ssl_trusted_certificate for ssl_verify_client");
@@ -495,9 +495,8 @@ static void configure_server(struct tls_context *c, mbedtls_x509_crt *names)
                                                   ? MBEDTLS_SSL_SRV_CIPHERSUITE_ORDER_SERVER
                                                   : MBEDTLS_SSL_SRV_CIPHERSUITE_ORDER_CLIENT);
     /* The handshake always completes; the verdict is made by identity_judge alone. */
-    mbedtls_ssl_conf_authmode(config, c->settings.verify == TLS_VERIFY_OFF
-                                          ? MBEDTLS_SSL_VERIFY_NONE
-                                          : MBEDTLS_SSL_VERIFY_OPTIONAL);
+    mbedtls_ssl_conf_authmode(config, tls_settings_ask(&c->settings) ? MBEDTLS_SSL_VERIFY_OPTIONAL
+                                                                     : MBEDTLS_SSL_VERIFY_NONE);
     mbedtls_ssl_conf_dn_hints(config, names);
     mbedtls_ssl_conf_cert_req_ca_list(config, names != NULL
                                                   ? MBEDTLS_SSL_CERT_REQ_CA_LIST_ENABLED
@@ -543,6 +542,6 @@ const struct tls_settings *tls_context_settings(const struct tls_context *c)
 
 bool tls_context_same_trust(const struct tls_context *a, const struct tls_context *b)
 {
-    return a->settings.verify != TLS_VERIFY_OFF && b->settings.verify != TLS_VERIFY_OFF &&
+    return tls_settings_ask(&a->settings) && tls_settings_ask(&b->settings) &&
            a->trust == b->trust && a->rules.depth == b->rules.depth;
 }

@@ -369,7 +369,8 @@ struct location_conf {
     struct location_set nested;
     struct script script; /* not inherited */
     bool internal;
-    bool auto_redirect; /* prefix ends with "/" and proxies: "/x" is redirected to "/x/" */
+    enum tls_verify_mode verify; /* ssl_verify_client */
+    bool auto_redirect;          /* prefix ends with "/" and proxies: "/x" is redirected to "/x/" */
 
     struct proxy_conf proxy;
     VEC(struct add_header_conf) add_headers;
@@ -438,6 +439,8 @@ struct server_conf {
     size_t client_header_buffer_size, large_header_buffers, large_header_buffer_size;
     bool ignore_invalid_headers, underscores_in_headers, merge_slashes;
 
+    bool verify_varies; /* a location has another ssl_verify_client than the server itself */
+    const struct location_conf *needs_ca; /* the first such that cannot do without CAs */
     struct location_conf *root; /* what stands in the server block itself, and its script */
     struct location_set locations;
 };

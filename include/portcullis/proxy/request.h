@@ -103,6 +103,7 @@ struct request {
                                   it does not count for this server */
     bool is_admitted;          /* only true lets exchange.c connect */
     enum refusal refusal;      /* shown in the page, $ssl_client_refusal */
+    enum refusal reported;     /* passes, but would not without ssl_verify_client report */
     struct str refusal_detail;
 
     /* The response being sent. */

@@ -11,7 +11,8 @@ enum tls_verify_mode {
     TLS_VERIFY_OFF,
     TLS_VERIFY_ON,
     TLS_VERIFY_OPTIONAL,
-    TLS_VERIFY_OPTIONAL_NO_CA
+    TLS_VERIFY_OPTIONAL_NO_CA,
+    TLS_VERIFY_REPORT /* as on, but nobody is refused: it is told who would have been */
 };
 
 enum { TLS_PROTOCOL_1_2 = 1, TLS_PROTOCOL_1_3 = 2 };
@@ -24,6 +25,8 @@ struct tls_settings {
     struct str trusted_certificate;   /* CA file whose names are not sent */
     struct str crl;
     enum tls_verify_mode verify;
+    bool location_verifies;  /* one of the server's locations says other than off: clients are asked
+                                for certificates even where verify is off */
     unsigned verify_depth;   /* nginx's: intermediates allowed between leaf and anchor; default 1 */
     unsigned protocols;      /* TLS_PROTOCOL_ bits */
     struct str ciphers;      /* OpenSSL's list for TLS 1.2 */
@@ -33,6 +36,12 @@ struct tls_settings {
     bool reject_handshake;
     size_t buffer_size; /* octets of plaintext in one record, at most */
 };
+
+/* Are clients asked for certificates? */
+static inline bool tls_settings_ask(const struct tls_settings *s)
+{
+    return s->verify != TLS_VERIFY_OFF || s->location_verifies;
+}
 
 /* Checks a value alone, for error messages at the directive. False with the offending part in *bad.
  */

@@ -141,3 +141,35 @@ Test(tls, problems)
     };
     EXPECT_PROBLEMS(rows, config_of_tls);
 }
+
+Test(tls, verify_client_by_location)
+{
+    static const struct problem_row rows[] = {
+        {"server { listen 8443 ssl; ssl_certificate a; ssl_certificate_key b; location / { "
+         "ssl_verify_client on; return 200; } }",
+         "[emerg] no ssl_client_certificate or ssl_trusted_certificate for ssl_verify_client in "
+         "test.conf:1"},
+        {"server { listen 8080; location / { ssl_verify_client on; return 200; } }",
+         "[warn] \"ssl_verify_client\" has no effect in a server without TLS"},
+        {"server { listen 8080; location / { ssl_verify_client maybe; } }",
+         "[emerg] invalid value \"maybe\""},
+        {"server { listen 8080; location / { if ($host) { ssl_verify_client on; } } }",
+         "[emerg] \"ssl_verify_client\" directive is not allowed here"},
+    };
+    EXPECT_PROBLEMS(rows, config_of_http);
+    struct loaded c = config_of_http(
+        "ssl_verify_client optional; server { listen 8080; location / { return 200; } } "
+        "server { listen 8081; ssl_verify_client off; location / { ssl_verify_client report; "
+        "location /in { limit_except GET { deny all; } if ($host) { return 200; } } } }");
+    cr_assert(c.s != NULL, "%s", config_problems(&c));
+    const struct server_conf *same = config_server(&c, 0), *varies = config_server(&c, 1);
+    cr_expect_eq(config_location(&c, 0, "/")->verify, TLS_VERIFY_OPTIONAL);
+    cr_expect(!same->verify_varies && !same->tls.location_verifies);
+    cr_expect_eq(varies->root->verify, TLS_VERIFY_OFF);
+    cr_expect(varies->verify_varies && varies->tls.location_verifies);
+    const struct location_conf *inner = config_location(&c, 1, "/")->nested.prefixes.items[0];
+    cr_expect_eq(inner->verify, TLS_VERIFY_REPORT);
+    cr_expect_eq(inner->limit_except->conf->verify, TLS_VERIFY_REPORT);
+    cr_expect_eq(inner->script.ops.items[0].then->verify, TLS_VERIFY_REPORT);
+    config_end(&c);
+}

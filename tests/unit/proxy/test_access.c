@@ -109,6 +109,38 @@ Test(access, without_identity_a_verifying_server_refuses)
     }
 }
 
+/* Everybody passes, and what is reported is what "on" would have done. */
+Test(access, report_says_what_on_would_do)
+{
+    static const struct {
+        enum who who;
+        enum refusal reported;
+    } rows[] = {
+        {GOOD, REFUSAL_NONE},
+        {NOBODY, REFUSAL_CERT_MISSING},
+        {UNKNOWN_ISSUER, REFUSAL_ISSUER_UNKNOWN},
+        {EXPIRED, REFUSAL_CERT_EXPIRED},
+        {EXPIRED_SINCE, REFUSAL_CERT_EXPIRED},
+        {REVOKED, REFUSAL_CERT_REVOKED},
+        {UNPARSABLE, REFUSAL_CERT_MALFORMED},
+        {UNJUDGED, REFUSAL_INTERNAL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct access_facts f = {.address_is_tls = true,
+                                 .connection_is_tls = true,
+                                 .same_server = true,
+                                 .mode = TLS_VERIFY_REPORT};
+        set_identity(&f, rows[i].who);
+        check(f, PASS, true, "report", i);
+        cr_expect_eq(access_judge(&f).reported, rows[i].reported, "row %zu", i);
+        /* Host of another block: what the certificate says counts there no more than else. */
+        f.same_server = false;
+        f.sni_matched = true;
+        check(f, PASS, false, "report, other host", i);
+        cr_expect_eq(access_judge(&f).reported, REFUSAL_HOST_NOT_FOR_THIS_CONNECTION);
+    }
+}
+
 /* RULES 7, "benign SNI, guarded Host" and "ticket of server A used at B" in what does not need
  * tickets. */
 Test(access, host_of_another_server)
@@ -159,6 +191,40 @@ Test(access, plain_http)
     check(f, PASS, false, "on a plain address", 1);
     f.mode = TLS_VERIFY_OFF;
     check(f, PASS, false, "without verification", 2);
+}
+
+/* Every combination of facts, in every mode: how each differs from "on". */
+Test(access, no_mode_refuses_more_than_on)
+{
+    for (unsigned bits = 0; bits < 1u << 8; bits++)
+        for (int why = REFUSAL_NONE; why < REFUSALS; why++) {
+            struct access_facts f = {
+                .address_is_tls = true,
+                .connection_is_tls = true,
+                .same_server = bits & 1,
+                .sni_matched = bits & 2,
+                .same_trust = bits & 4,
+                .mode = TLS_VERIFY_ON,
+                .has_identity = bits & 8,
+                .is_verified = bits & 16,
+                .has_expired = bits & 32,
+                .is_about_issuer = bits & 64,
+                .refusal = (enum refusal)why,
+            };
+            struct access_verdict on = access_judge(&f);
+            f.mode = TLS_VERIFY_OFF;
+            struct access_verdict off = access_judge(&f);
+            f.mode = TLS_VERIFY_REPORT;
+            struct access_verdict report = access_judge(&f);
+            f.mode = bits & 128 ? TLS_VERIFY_OPTIONAL : TLS_VERIFY_OPTIONAL_NO_CA;
+            struct access_verdict optional = access_judge(&f);
+            cr_assert(off.kind == ACCESS_PASSES && off.reported == REFUSAL_NONE);
+            cr_assert(report.kind == ACCESS_PASSES && report.reported == on.refusal);
+            cr_assert_eq(report.identity_counts, on.identity_counts);
+            cr_assert(on.kind == ACCESS_REFUSED || optional.kind == ACCESS_PASSES);
+            cr_assert(on.reported == REFUSAL_NONE && optional.reported == REFUSAL_NONE);
+            cr_assert(!off.identity_counts || f.same_server, "the other block's CAs");
+        }
 }
 
 Test(access, nothing_but_a_good_certificate_passes_a_server_that_verifies)

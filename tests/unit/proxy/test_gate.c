@@ -180,6 +180,117 @@ Test(gate, a_refusal_stays_a_refusal, .timeout = 60)
         rows);
 }
 
+/* RULES 7, by location: what is guarded is so by whatever way it is reached, and nothing of it runs
+ * before. */
+Test(gate, location_by_location, .timeout = 60)
+{
+    static const struct {
+        const char *sni, *certificate, *host, *path, *expected;
+    } rows[] = {
+        /* a server that asks nobody, with guarded locations */
+        {"some.example", NULL, "some.example", "/", "200 open NONE"},
+        {"some.example", "a/client", "some.example", "/", "200 open SUCCESS"},
+        {"some.example", "b/client", "some.example", "/", "200 open FAILED:"},
+        {"some.example", NULL, "some.example", "/on", "403 cert_missing"},
+        {"some.example", "b/client", "some.example", "/on", "403 issuer_unknown"},
+        {"some.example", "a/rogues/expired", "some.example", "/on", "403 cert_expired"},
+        {"some.example", "a/client", "some.example", "/on", "200 on SUCCESS"},
+        {"some.example", NULL, "some.example", "/on/nested", "403 cert_missing"},
+        {"some.example", NULL, "some.example", "/on/open", "200 opened"},
+        {"some.example", NULL, "some.example", "/optional", "200 optional NONE"},
+        {"some.example", "b/client", "some.example", "/optional", "403 issuer_unknown"},
+        {"some.example", "b/client", "some.example", "/no-ca", "200 no-ca FAILED:"},
+        {"some.example", NULL, "some.example", "/report", "200 report NONE cert_missing"},
+        {"some.example", "b/client", "some.example", "/report",
+         "200 report FAILED:unable to verify the first certificate issuer_unknown"},
+        {"some.example", "a/client", "some.example", "/report", "200 report SUCCESS "},
+        {"some.example", NULL, "some.example", "/limited", "403 cert_missing"},
+        /* every way from an open location into a guarded one */
+        {"some.example", NULL, "some.example", "/to/on", "403 cert_missing"},
+        {"some.example", NULL, "some.example", "//on", "403 cert_missing"},
+        {"some.example", NULL, "some.example", "/x/../on", "403 cert_missing"},
+        {"some.example", NULL, "some.example", "/%6fn", "403 cert_missing"},
+        {"some.example", NULL, "some.example", "/lost", "403 cert_missing"},
+        {"some.example", NULL, "some.example", "/named", "403 cert_missing"},
+        {"some.example", NULL, "some.example", "/script", "200 script"},
+        /* a server that asks everybody, with open locations */
+        {"most.example", NULL, "most.example", "/", "403 cert_missing"},
+        {"most.example", "a/client", "most.example", "/", "200 closed SUCCESS"},
+        {"most.example", NULL, "most.example", "/health", "200 healthy NONE"},
+        {"most.example", "a/rogues/expired", "most.example", "/health", "200 healthy FAILED:"},
+        {"most.example", NULL, "most.example", "/health/deep", "200 healthy NONE"},
+        {"most.example", NULL, "most.example", "/healthy", "403 cert_missing"},
+        /* its own script is behind its own check */
+        {"most.example", NULL, "most.example", "/script", "403 cert_missing"},
+        {"most.example", NULL, "most.example", "/script-redirect", "403 cert_missing"},
+        {"most.example", "a/client", "most.example", "/script", "200 script"},
+        {"most.example", NULL, "most.example", "/into", "403 cert_missing"},
+        {"most.example", NULL, "most.example", "/out", "200 healthy NONE"},
+        /* SNI and Host of different blocks: by the location, too */
+        {"open.example", NULL, "some.example", "/", "200 open NONE"},
+        {"open.example", "a/client", "some.example", "/on", "421 host_not_for_this_connection"},
+        {"open.example", NULL, "some.example", "/on", "421 host_not_for_this_connection"},
+        {"some.example", "a/client", "most.example", "/", "421 host_not_for_this_connection"},
+        {"some.example", "a/client", "most.example", "/health", "200 healthy NONE"},
+        {"open.example", NULL, "SOME.example.", "/on", "421 host_not_for_this_connection"},
+        {NULL, NULL, "some.example", "/on", "421 host_not_for_this_connection"},
+        {"some.example", "a/client", "open.example", "/", "200 nobody NONE"},
+        {"open.example", NULL, "some.example", "/report",
+         "200 report NONE host_not_for_this_connection"},
+    };
+    if (server_is_oracle())
+        return;
+    server_make_certs(true);
+    server_start(
+        "server { listen LISTEN ssl default_server; server_name open.example;" KEY
+        " location / { return 200 \"nobody $ssl_client_verify\"; } }"
+        "server { listen LISTEN ssl; server_name some.example;" KEY CA(
+            "a") " error_page 404 /on; if ($uri = /script) { return 200 script; }"
+                 "location / { return 200 \"open $ssl_client_verify\"; }"
+                 "location /on { ssl_verify_client on; return 200 \"on $ssl_client_verify\";"
+                 "  location /on/nested { return 200 nested; }"
+                 "  location /on/open { ssl_verify_client off; return 200 opened; } }"
+                 "location /optional { ssl_verify_client optional; return 200 \"optional "
+                 "$ssl_client_verify\"; }"
+                 "location /no-ca { ssl_verify_client optional_no_ca; return 200 \"no-ca "
+                 "$ssl_client_verify\"; }"
+                 "location /report { ssl_verify_client report; return 200 \"report "
+                 "$ssl_client_verify "
+                 "$ssl_client_refusal\"; }"
+                 "location /limited { ssl_verify_client on; limit_except POST { allow all; } "
+                 "return 200 x; }"
+                 "location /to/ { rewrite ^/to(/.*) $1 last; }"
+                 "location /lost { return 404; } location /named { error_page 410 = @on; return "
+                 "410; }"
+                 "location @on { ssl_verify_client on; return 200 named; }"
+                 "}"
+                 "server { listen LISTEN ssl; server_name most.example;" KEY CA(
+                     "a") " ssl_verify_client on; if ($uri = /script) { return 200 script; }"
+                          "rewrite ^/script-redirect /elsewhere redirect; rewrite ^/into /inner;"
+                          "rewrite ^/out /health; location / { return 200 \"closed "
+                          "$ssl_client_verify\"; }"
+                          "location = /health { ssl_verify_client off; return 200 \"healthy "
+                          "$ssl_client_verify\"; }"
+                          "location /health/ { ssl_verify_client off; return 200 \"healthy "
+                          "$ssl_client_verify\"; } }");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char request[256];
+        snprintf(request, sizeof request, "%s|Host: %s|Accept: application/json", rows[i].path,
+                 rows[i].host);
+        const char *got = brief(server_ask_tls(rows[i].sni, rows[i].certificate, request));
+        size_t length = strlen(rows[i].expected);
+        bool is_prefix = rows[i].expected[length - 1] == ':';
+        cr_expect(is_prefix ? strncmp(got, rows[i].expected, length) == 0
+                            : strcmp(got, rows[i].expected) == 0,
+                  "SNI %s, %s, Host %s, %s: \"%s\", not \"%s\"", rows[i].sni ? rows[i].sni : "none",
+                  rows[i].certificate ? rows[i].certificate : "no certificate", rows[i].host,
+                  rows[i].path, got, rows[i].expected);
+    }
+    const char *log = server_file("error.log");
+    cr_expect(strstr(log, "client certificate would be refused: issuer_unknown: CN="), "%s", log);
+    server_stop();
+}
+
 Test(gate, a_refusal_explains_itself_and_is_not_kept, .timeout = 60)
 {
     if (server_is_oracle())

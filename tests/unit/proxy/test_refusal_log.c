@@ -92,3 +92,19 @@ Test(refusal_log, a_flood_from_many_addresses_is_bounded)
     cr_expect(lines_with(&f, "4744 times from further addresses") == 1);
     end(&f);
 }
+
+Test(refusal_log, who_is_let_in_all_the_same_is_told_apart)
+{
+    struct fixture f;
+    struct addr a;
+    begin(&f);
+    cr_assert(addr_parse_ip(&a, STR("192.0.2.1"), 4711));
+    refuse(&f, "192.0.2.1", REFUSAL_CERT_EXPIRED);
+    for (int i = 0; i < 3; i++)
+        refusal_log_report(f.refusals, &f.ctx, &a, REFUSAL_CERT_EXPIRED, STR("CN=x"));
+    cr_expect_eq(lines_with(&f, "client certificate would be refused: cert_expired: CN=x"), 1);
+    refusal_log_flush(f.refusals);
+    cr_expect_eq(lines_with(&f, "would be refused: cert_expired: 2 more times, client: 192.0.2.1"),
+                 1);
+    end(&f);
+}
