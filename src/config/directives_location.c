@@ -208,6 +208,8 @@ static const struct directive rows[] = {
     {"limit_except", IN_LOCATION, 1, MANY, set_limit_except, L(limit_except), NULL, IS_BLOCK, NULL},
     {"internal", IN_LOCATION, 0, 0, set_internal, L(internal), NULL, IS_OWN, NULL},
     {"ssl_verify_client", IN_LOCATION, 1, 1, set_enum, L(verify), NULL, 0, verify_modes},
+    {"ssl_client_allow", IN_HSL, 1, MANY, set_client_rule, L(client_rules), NULL, IS_LIST, NULL},
+    {"ssl_client_deny", IN_HSL, 1, MANY, set_client_rule, L(client_rules), NULL, IS_LIST, NULL},
     {"root", IN_HSL_IF, 1, 1, set_prefix_path, L(root), "html", 0, NULL},
     {"types", IN_HSL, 0, 0, set_types, L(types), NULL, IS_BLOCK | IS_LIST, NULL},
     {"default_type", IN_HSL, 1, 1, set_string, L(default_type), "text/plain", 0, NULL},

@@ -226,7 +226,7 @@ void regex_groups_come_from(struct loader *l, const struct regex_conf *r,
  * from one)? */
 bool template_is_identity(const struct loader *l, const struct template *t);
 
-/* ---- map.c, geo.c, types.c, logs.c, listen.c, names.c, location.c, proxy_pass.c, tls.c ---- */
+/* ---- map.c, geo.c, types.c, client_rules.c, logs.c, listen.c, names.c, location.c, proxy_pass.c, tls.c ---- */
 
 bool set_map(struct loader *l, const struct conf_node *node, void *field);
 bool set_geo(struct loader *l, const struct conf_node *node, void *field);
@@ -261,6 +261,7 @@ struct upstream_conf *upstream_add(struct loader *l, const struct conf_node *nod
 bool set_events(struct loader *l, const struct conf_node *node, void *field);
 bool set_http(struct loader *l, const struct conf_node *node, void *field);
 void http_load(struct loader *l, const struct conf_node *nodes, size_t count);
+bool set_client_rule(struct loader *l, const struct conf_node *node, void *field);
 /* Does this ssl_verify_client make no sense without CAs? */
 bool verify_needs_ca(enum tls_verify_mode mode);
 /* ssl_verify_client's values; rows in directives_ssl.c and directives_location.c. */

@@ -127,6 +127,8 @@ static void keep_refusals(struct loader *l, const struct location_conf *loc)
 /* What the locations say of the client's check, as far as the server and its TLS must know. */
 static void note_verify(struct server_conf *s, const struct location_conf *loc)
 {
+    if (loc->client_rules.items != s->root->client_rules.items)
+        s->verify_varies = true;
     if (loc->verify == s->root->verify)
         return;
     s->verify_varies = true;
@@ -134,6 +136,19 @@ static void note_verify(struct server_conf *s, const struct location_conf *loc)
         s->tls.location_verifies = true;
     if (!s->needs_ca && verify_needs_ca(loc->verify))
         s->needs_ca = loc;
+}
+
+/* Rules that nobody is asked by must not look as if they held. */
+static void warn_of_idle_rules(struct loader *l, const struct server_conf *s)
+{
+    const struct location_conf *root = s->root;
+    if (root->client_rules.count == 0 || root->verify != TLS_VERIFY_OFF || s->verify_varies)
+        return;
+    const struct client_rule *first = &root->client_rules.items[0];
+    const struct conf_pos pos = {first->file, first->line};
+    report_warn(&l->report, &pos, "write ssl_verify_client on",
+                "\"%s\" has no effect where \"ssl_verify_client\" is off",
+                first->allow ? "ssl_client_allow" : "ssl_client_deny");
 }
 
 static void finish_location(struct loader *l, struct location_conf *loc)
@@ -161,6 +176,7 @@ static void finish(struct loader *l, const struct server_conf *outer)
         l->finishing = s;
         finish_location(l, s->root);
         finish_set(l, &s->locations);
+        warn_of_idle_rules(l, s);
         if (l->report.errors == 0)
             warn_of_forwarded_for(l, s);
     }

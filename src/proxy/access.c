@@ -1,6 +1,7 @@
 /* The gate: the only place that opens the way to an upstream. */
 #include "access.h"
 
+#include "client_rules.h"
 #include "portcullis/base/clock.h"
 #include "refusal_log.h"
 #include "respond.h"
@@ -21,10 +22,8 @@ static struct access_verdict refused(enum refusal why, bool identity_counts)
 }
 
 /* By ssl_verify_client alone, for an identity that counts here. */
-static struct access_verdict judge_identity(const struct access_facts *f)
+static struct access_verdict judge_certificate(const struct access_facts *f)
 {
-    if (f->mode == TLS_VERIFY_OFF)
-        return passes(true);
     if (!f->has_identity)
         return refused(REFUSAL_INTERNAL, false);
     if (f->is_verified)
@@ -35,6 +34,15 @@ static struct access_verdict judge_identity(const struct access_facts *f)
     if (f->mode == TLS_VERIFY_OPTIONAL_NO_CA && f->is_about_issuer)
         return passes(true);
     return refused(f->refusal, true);
+}
+
+static struct access_verdict judge_identity(const struct access_facts *f)
+{
+    if (f->mode == TLS_VERIFY_OFF)
+        return passes(true);
+    struct access_verdict v = judge_certificate(f);
+    bool is_barred = v.kind == ACCESS_PASSES && f->rules != REFUSAL_NONE;
+    return is_barred ? refused(f->rules, true) : v;
 }
 
 static struct access_verdict judge_tls(const struct access_facts *f)
@@ -71,8 +79,19 @@ static bool has_same_trust(const struct server_conf *a, const struct server_conf
            tls_context_same_trust(a->tls_context, b->tls_context);
 }
 
-static struct access_facts gather(const struct request *req, const struct identity *id,
-                                  enum tls_verify_mode mode)
+/* Who shows nothing good and is not let in by name is refused for that. */
+static enum refusal refusal_by_rules(const struct location_conf *loc, struct identity *id)
+{
+    struct client_ruling ruling = client_rules_ask(loc, id);
+    if (!ruling.refuses)
+        return REFUSAL_NONE;
+    bool is_unknown = !ruling.rule && id && identity_refusal(id) != REFUSAL_NONE;
+    return is_unknown ? identity_refusal(id) : REFUSAL_NOT_PERMITTED;
+}
+
+/* By a location's rules; NULL: what holds everywhere. */
+static struct access_facts gather(const struct request *req, struct identity *id,
+                                  const struct location_conf *loc)
 {
     const struct server_conf *handshake = client_tls_server(req->client);
     struct access_facts f = {
@@ -80,11 +99,13 @@ static struct access_facts gather(const struct request *req, const struct identi
         .connection_is_tls = client_is_tls(req->client),
         .same_server = handshake == req->server,
         .sni_matched = client_sni_matched(req->client),
-        .mode = mode,
+        .mode = loc ? loc->verify : TLS_VERIFY_OFF,
         .has_identity = id != NULL,
     };
     if (!f.same_server)
         f.same_trust = has_same_trust(handshake, req->server);
+    if (f.mode != TLS_VERIFY_OFF)
+        f.rules = refusal_by_rules(loc, id);
     if (!id)
         return f;
     f.is_verified = identity_is_verified(id);
@@ -102,27 +123,48 @@ bool access_client_is_verified(const struct request *req)
 
 /* ---- what follows ---- */
 
-static struct str refusal_words(struct request *req, enum refusal why, struct identity *id)
+/* The rule that decided, for whoever has to change it. */
+static struct str rule_words(struct request *req, const struct location_conf *loc,
+                             struct identity *id)
+{
+    struct client_ruling ruling = client_rules_ask(loc, id);
+    const struct client_rule *rule = ruling.rule;
+    if (rule)
+        return arena_printf(&req->arena, ", by ssl_client_deny %s in %.*s:%u",
+                            client_rule_kind_name(rule->kind), STR_ARG(rule->file), rule->line);
+    rule = &loc->client_rules.items[loc->client_rules.count - 1];
+    return arena_printf(&req->arena, ", by no ssl_client_allow (the last in %.*s:%u)",
+                        STR_ARG(rule->file), rule->line);
+}
+
+static struct str refusal_words(struct request *req, enum refusal why, struct identity *id,
+                                const struct location_conf *loc)
 {
     if (why == REFUSAL_HOST_NOT_FOR_THIS_CONNECTION)
         return STR("client attempted to request the server name different from the one that was "
                    "negotiated");
     if (!id)
         return STR("");
-    if (!identity_is_verified(id))
+    bool is_barred = why == REFUSAL_NOT_PERMITTED;
+    if (!identity_is_verified(id) && !is_barred)
         return identity_detail(id);
+    if (!identity_has_certificate(id))
+        return arena_concat(&req->arena,
+                            (struct str[]){STR("no certificate"), rule_words(req, loc, id)}, 2);
     /* Good when the connection began, so the verifier said nothing. */
     struct str subject = identity_subject(id), issuer = identity_issuer(id);
     struct str serial = identity_serial(id);
-    return arena_printf(&req->arena, "%.*s, issuer %.*s, serial %.*s", STR_ARG(subject),
-                        STR_ARG(issuer), STR_ARG(serial));
+    struct str rule = is_barred ? rule_words(req, loc, id) : STR("");
+    return arena_printf(&req->arena, "%.*s, issuer %.*s, serial %.*s%.*s", STR_ARG(subject),
+                        STR_ARG(issuer), STR_ARG(serial), STR_ARG(rule));
 }
 
-static bool refuse(struct request *req, enum refusal why, struct identity *id)
+static bool refuse(struct request *req, enum refusal why, struct identity *id,
+                   const struct location_conf *loc)
 {
     req->refusal = why;
     req->reported = REFUSAL_NONE;
-    req->refusal_detail = refusal_words(req, why, id);
+    req->refusal_detail = refusal_words(req, why, id, loc);
     (void)request_id(req); /* the page shows it, and the log line, too */
     refusal_log_add(access_logs_refusals(proxy_access_logs(req->proxy)), &req->log,
                     client_addr(req->client), why, req->refusal_detail);
@@ -131,28 +173,29 @@ static bool refuse(struct request *req, enum refusal why, struct identity *id)
 }
 
 /* Once a request, however many locations it comes through. */
-static void report(struct request *req, enum refusal why, struct identity *id)
+static void report(struct request *req, enum refusal why, struct identity *id,
+                   const struct location_conf *loc)
 {
     if (why == REFUSAL_NONE || req->reported != REFUSAL_NONE)
         return;
     req->reported = why;
     refusal_log_report(access_logs_refusals(proxy_access_logs(req->proxy)), &req->log,
-                       client_addr(req->client), why, refusal_words(req, why, id));
+                       client_addr(req->client), why, refusal_words(req, why, id, loc));
 }
 
-static bool check(struct request *req, enum tls_verify_mode mode)
+static bool check(struct request *req, const struct location_conf *loc)
 {
     struct tls_session *tls = stream_tls(client_stream(req->client));
     struct identity *id = tls ? tls_session_identity(tls) : NULL;
-    struct access_facts facts = gather(req, id, mode);
+    struct access_facts facts = gather(req, id, loc);
     struct access_verdict verdict = access_judge(&facts);
     req->identity = verdict.identity_counts ? id : NULL;
     switch (verdict.kind) {
     case ACCESS_PASSES:
-        report(req, verdict.reported, id);
+        report(req, verdict.reported, id, loc);
         return true;
     case ACCESS_REFUSED:
-        return refuse(req, verdict.refusal, id);
+        return refuse(req, verdict.refusal, id, loc);
     case ACCESS_PLAIN_HTTP:
         break;
     }
@@ -165,7 +208,7 @@ static bool check(struct request *req, enum tls_verify_mode mode)
  * is checked here, the rest by access_check_location before anything answers. */
 static bool check_connection(struct request *req)
 {
-    return check(req, TLS_VERIFY_OFF);
+    return check(req, NULL);
 }
 
 bool access_check_client(struct request *req)
@@ -174,7 +217,7 @@ bool access_check_client(struct request *req)
     req->is_checked = true;
     if (req->server->verify_varies)
         return check_connection(req);
-    return check(req, req->server->tls.verify);
+    return check(req, req->server->root);
 }
 
 bool access_check_location(struct request *req)
@@ -182,7 +225,7 @@ bool access_check_location(struct request *req)
     /* Plain HTTP got its 497, and a page of error_page runs. */
     if (!req->server->verify_varies || req->check_failed || req->refusal != REFUSAL_NONE)
         return true;
-    return check(req, req->location->verify);
+    return check(req, req->location);
 }
 
 bool access_address_passes(const struct location_conf *loc, const struct addr *a)

@@ -15,6 +15,7 @@ struct access_facts {
     bool has_identity;         /* the rest is the identity's */
     bool is_verified, has_expired, is_about_issuer;
     enum refusal refusal;
+    enum refusal rules; /* what ssl_client_allow and _deny have against the client */
 };
 
 enum access_kind { ACCESS_PASSES, ACCESS_PLAIN_HTTP, ACCESS_REFUSED };

@@ -17,6 +17,7 @@
 #include "portcullis/base/addr.h"
 #include "portcullis/base/log.h"
 #include "portcullis/base/strmap.h"
+#include "portcullis/config/client_rules.h"
 #include "portcullis/config/template.h"
 #include "portcullis/http/message.h"
 #include "portcullis/tls/context.h"
@@ -370,7 +371,8 @@ struct location_conf {
     struct script script; /* not inherited */
     bool internal;
     enum tls_verify_mode verify; /* ssl_verify_client */
-    bool auto_redirect;          /* prefix ends with "/" and proxies: "/x" is redirected to "/x/" */
+    VEC(struct client_rule) client_rules;
+    bool auto_redirect; /* prefix ends with "/" and proxies: "/x" is redirected to "/x/" */
 
     struct proxy_conf proxy;
     VEC(struct add_header_conf) add_headers;
@@ -439,7 +441,8 @@ struct server_conf {
     size_t client_header_buffer_size, large_header_buffers, large_header_buffer_size;
     bool ignore_invalid_headers, underscores_in_headers, merge_slashes;
 
-    bool verify_varies; /* a location has another ssl_verify_client than the server itself */
+    bool verify_varies; /* a location has another ssl_verify_client or others of ssl_client_allow
+                           and _deny than the server itself */
     const struct location_conf *needs_ca; /* the first such that cannot do without CAs */
     struct location_conf *root; /* what stands in the server block itself, and its script */
     struct location_set locations;

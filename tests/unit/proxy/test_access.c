@@ -196,7 +196,7 @@ Test(access, plain_http)
 /* Every combination of facts, in every mode: how each differs from "on". */
 Test(access, no_mode_refuses_more_than_on)
 {
-    for (unsigned bits = 0; bits < 1u << 8; bits++)
+    for (unsigned bits = 0; bits < 1u << 9; bits++)
         for (int why = REFUSAL_NONE; why < REFUSALS; why++) {
             struct access_facts f = {
                 .address_is_tls = true,
@@ -210,6 +210,7 @@ Test(access, no_mode_refuses_more_than_on)
                 .has_expired = bits & 32,
                 .is_about_issuer = bits & 64,
                 .refusal = (enum refusal)why,
+                .rules = bits & 256 ? REFUSAL_NOT_PERMITTED : REFUSAL_NONE,
             };
             struct access_verdict on = access_judge(&f);
             f.mode = TLS_VERIFY_OFF;
@@ -223,6 +224,9 @@ Test(access, no_mode_refuses_more_than_on)
             cr_assert_eq(report.identity_counts, on.identity_counts);
             cr_assert(on.kind == ACCESS_REFUSED || optional.kind == ACCESS_PASSES);
             cr_assert(on.reported == REFUSAL_NONE && optional.reported == REFUSAL_NONE);
+            cr_assert(f.rules == REFUSAL_NONE ||
+                          (on.kind == ACCESS_REFUSED && optional.kind == ACCESS_REFUSED),
+                      "no mode but off and report gets round the rules");
             cr_assert(!off.identity_counts || f.same_server, "the other block's CAs");
         }
 }
