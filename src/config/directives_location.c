@@ -194,6 +194,8 @@ static bool set_resolver(struct loader *l, const struct conf_node *node, void *f
 /* ---- the table ---- */
 
 static const struct enum_name satisfy[] = {{"all", SATISFY_ALL}, {"any", SATISFY_ANY}, {NULL, 0}};
+static const struct enum_name detail[] = {
+    {"off", DETAIL_OFF}, {"code", DETAIL_CODE}, {"full", DETAIL_FULL}, {NULL, 0}};
 static const struct enum_name lingering[] = {
     {"off", LINGERING_OFF}, {"on", LINGERING_ON}, {"always", LINGERING_ALWAYS}, {NULL, 0}};
 static const struct enum_name tokens[] = {
@@ -210,6 +212,7 @@ static const struct directive rows[] = {
     {"ssl_verify_client", IN_LOCATION, 1, 1, set_enum, L(verify), NULL, 0, verify_modes},
     {"ssl_client_allow", IN_HSL, 1, MANY, set_client_rule, L(client_rules), NULL, IS_LIST, NULL},
     {"ssl_client_deny", IN_HSL, 1, MANY, set_client_rule, L(client_rules), NULL, IS_LIST, NULL},
+    {"ssl_client_detail", IN_HSL, 1, 1, set_enum, L(client_detail), "code", 0, detail},
     {"root", IN_HSL_IF, 1, 1, set_prefix_path, L(root), "html", 0, NULL},
     {"types", IN_HSL, 0, 0, set_types, L(types), NULL, IS_BLOCK | IS_LIST, NULL},
     {"default_type", IN_HSL, 1, 1, set_string, L(default_type), "text/plain", 0, NULL},

@@ -109,6 +109,16 @@ static bool set_verify(struct loader *l, const struct conf_node *node, void *fie
     return true;
 }
 
+static const struct enum_name refuse[] = {{"403", REFUSE_403}, {"close", REFUSE_CLOSE}, {NULL, 0}};
+
+static bool set_refuse(struct loader *l, const struct conf_node *node, void *field)
+{
+    if (str_eq_z(node->args[0], "alert"))
+        return invalid_value(l, node, node->args[0],
+                             "the handshake is always finished here; write 403 or close");
+    return set_enum(l, node, field);
+}
+
 static const struct number_bounds depth = {0, 100}, buffer = {512, 1 << 20};
 
 #define S(member)   FIELD(struct server_conf, member)
@@ -126,6 +136,7 @@ static const struct directive rows[] = {
      0, NULL},
     {"ssl_crl", IN_HTTP_SERVER, 1, 1, set_conf_path, TLS(crl), NULL, 0, NULL},
     {"ssl_verify_client", IN_HTTP_SERVER, 1, 1, set_verify, TLS(verify), "off", 0, verify_modes},
+    {"ssl_client_refuse", IN_HTTP_SERVER, 1, 1, set_refuse, S(client_refuse), "403", 0, refuse},
     {"ssl_verify_depth", IN_HTTP_SERVER, 1, 1, set_number, TLS(verify_depth), "1", 0, &depth},
     {"ssl_protocols", IN_HTTP_SERVER, 1, MANY, set_protocols, TLS(protocols), "TLSv1.2 TLSv1.3",
      IS_LIST, protocols},

@@ -168,7 +168,13 @@ static bool refuse(struct request *req, enum refusal why, struct identity *id,
     (void)request_id(req); /* the page shows it, and the log line, too */
     refusal_log_add(access_logs_refusals(proxy_access_logs(req->proxy)), &req->log,
                     client_addr(req->client), why, req->refusal_detail);
-    respond_refusal(req);
+    /* A wrong host is no refusal of the client: it is told to connect anew. */
+    bool is_silent = req->server->client_refuse == REFUSE_CLOSE &&
+                     why != REFUSAL_HOST_NOT_FOR_THIS_CONNECTION;
+    if (is_silent)
+        request_abort(req, 403, CLOSE_REFUSED);
+    else
+        respond_refusal(req);
     return false;
 }
 

@@ -37,29 +37,50 @@ static const char *const json_names[128] = {
     ['"'] = "\\\"", ['\\'] = "\\\\", ['\n'] = "\\n", ['\r'] = "\\r", ['\t'] = "\\t",
 };
 
+/* "" for nothing to say. */
+static struct str html_line(struct arena *a, const char *before, struct str text, const char *after)
+{
+    text = escape(a, text, html_names);
+    return text.len ? arena_printf(a, "%s%.*s%s\n", before, STR_ARG(text), after) : STR("");
+}
+
 static struct str refusal_html(struct arena *a, const struct refusal_page *p)
 {
-    struct str cure = escape(a, p->cure, html_names);
+    struct str code = html_line(a, "<p><code>", p->code, "</code></p>");
+    struct str cure = html_line(a, "<p>", p->cure, "</p>");
+    struct str detail = html_line(a, "<p>", p->detail, "</p>");
     return arena_printf(a,
-                        HEAD "<center><p><code>%.*s</code></p>\n<p>%.*s</p>\n"
-                             "<p>Request <code>%.*s</code></p></center>\n" TAIL,
-                        p->status, STR_ARG(p->title), p->status, STR_ARG(p->title),
-                        STR_ARG(p->code), STR_ARG(cure), STR_ARG(p->request_id),
-                        STR_ARG(p->server));
+                        HEAD "<center>%.*s%.*s%.*s<p>Request <code>%.*s</code></p></center>\n" TAIL,
+                        p->status, STR_ARG(p->title), p->status, STR_ARG(p->title), STR_ARG(code),
+                        STR_ARG(cure), STR_ARG(detail), STR_ARG(p->request_id), STR_ARG(p->server));
+}
+
+static struct str json_member(struct arena *a, const char *name, struct str text)
+{
+    text = escape(a, text, json_names);
+    return text.len ? arena_printf(a, "\"%s\":\"%.*s\",", name, STR_ARG(text)) : STR("");
 }
 
 static struct str refusal_json(struct arena *a, const struct refusal_page *p)
 {
-    struct str cure = escape(a, p->cure, json_names);
-    return arena_printf(
-        a, "{\"status\":%u,\"reason\":\"%.*s\",\"message\":\"%.*s\",\"request_id\":\"%.*s\"}\n",
-        p->status, STR_ARG(p->code), STR_ARG(cure), STR_ARG(p->request_id));
+    struct str reason = json_member(a, "reason", p->code);
+    struct str message = json_member(a, "message", p->cure);
+    struct str detail = json_member(a, "detail", p->detail);
+    return arena_printf(a, "{\"status\":%u,%.*s%.*s%.*s\"request_id\":\"%.*s\"}\n", p->status,
+                        STR_ARG(reason), STR_ARG(message), STR_ARG(detail), STR_ARG(p->request_id));
+}
+
+static struct str text_line(struct arena *a, struct str text)
+{
+    return text.len ? arena_printf(a, "%.*s\n", STR_ARG(text)) : STR("");
 }
 
 static struct str refusal_text(struct arena *a, const struct refusal_page *p)
 {
-    return arena_printf(a, "%u %.*s: %.*s\n%.*s\nRequest %.*s\n", p->status, STR_ARG(p->title),
-                        STR_ARG(p->code), STR_ARG(p->cure), STR_ARG(p->request_id));
+    struct str cure = text_line(a, p->cure), detail = text_line(a, p->detail);
+    return arena_printf(a, "%u %.*s%s%.*s\n%.*s%.*sRequest %.*s\n", p->status, STR_ARG(p->title),
+                        p->code.len ? ": " : "", STR_ARG(p->code), STR_ARG(cure), STR_ARG(detail),
+                        STR_ARG(p->request_id));
 }
 
 static const struct form {

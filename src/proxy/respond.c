@@ -286,6 +286,16 @@ void respond_refusal(struct request *req)
         respond_refusal_page(req);
 }
 
+/* Only to who has proved to own the certificate that it is about. */
+static struct str refusal_detail(const struct request *req)
+{
+    const struct identity *id = req->identity;
+    if (req->location->client_detail != DETAIL_FULL || !id || !identity_has_certificate(id) ||
+        identity_is_verified(id))
+        return STR("");
+    return identity_detail(id);
+}
+
 void respond_refusal_page(struct request *req)
 {
     bool is_misdirected = req->refusal == REFUSAL_HOST_NOT_FOR_THIS_CONNECTION;
@@ -293,11 +303,14 @@ void respond_refusal_page(struct request *req)
     struct refusal_page page = {
         .status = req->error_status,
         .title = http_status_reason(req->error_status),
-        .code = str_of(refusal_code(req->refusal)),
-        .cure = str_of(refusal_cure(req->refusal)),
+        .detail = refusal_detail(req),
         .request_id = request_id(req),
         .server = server_text(req),
     };
+    if (req->location->client_detail != DETAIL_OFF) {
+        page.code = str_of(refusal_code(req->refusal));
+        page.cure = str_of(refusal_cure(req->refusal));
+    }
     struct answer a = {.status = page.status};
     a.body = page_refusal(&req->arena, &page, &req->head.headers, &a.type);
     send_answer(req, &a);

@@ -28,7 +28,8 @@ struct str page_html(struct arena *a, const struct page *p);
 struct refusal_page {
     unsigned status;
     struct str title;
-    struct str code, cure, request_id, server;
+    struct str code, cure, detail; /* each may be empty */
+    struct str request_id, server;
 };
 
 /* By the request's Accept: HTML, JSON or plain text. *type gets its Content-Type. */

@@ -352,6 +352,8 @@ enum location_kind {
 enum satisfy { SATISFY_ALL, SATISFY_ANY };
 enum lingering { LINGERING_OFF, LINGERING_ON, LINGERING_ALWAYS };
 enum tokens { TOKENS_OFF, TOKENS_ON, TOKENS_BUILD };
+enum client_detail { DETAIL_OFF, DETAIL_CODE, DETAIL_FULL }; /* of a refusal, in its page */
+enum client_refuse { REFUSE_403, REFUSE_CLOSE };
 
 /* Locations of a server or of a location: where tables end, nested ones begin. */
 struct location_set {
@@ -397,6 +399,7 @@ struct location_conf {
     struct str client_body_temp_path;
     bool reset_timedout_connection;
     enum tokens server_tokens;
+    enum client_detail client_detail;
     bool absolute_redirect, server_name_in_redirect, port_in_redirect;
     bool recursive_error_pages;
     struct str root; /* $document_root, for if -f; files are not served yet */
@@ -437,6 +440,7 @@ struct server_conf {
     struct conf_pos tls_pos;          /* of the first ssl_certificate */
     struct tls_context *tls_context;  /* NULL: no ssl on any of its addresses */
     int64_t tls_handshake_timeout_ms; /* ssl_handshake_timeout 60s */
+    enum client_refuse client_refuse;
     int64_t client_header_timeout_ms;
     size_t client_header_buffer_size, large_header_buffers, large_header_buffer_size;
     bool ignore_invalid_headers, underscores_in_headers, merge_slashes;

@@ -173,3 +173,19 @@ Test(tls, verify_client_by_location)
     cr_expect_eq(inner->script.ops.items[0].then->verify, TLS_VERIFY_REPORT);
     config_end(&c);
 }
+
+Test(tls, how_clients_are_refused)
+{
+    static const struct problem_row rows[] = {
+        {"ssl_client_refuse 403;", NULL},
+        {"ssl_client_refuse close;", NULL},
+        {"ssl_client_refuse alert;", "[emerg] invalid value \"alert\" in \"ssl_client_refuse\" "
+                                     "directive in test.conf:1; the handshake is always"},
+        {"ssl_client_refuse 404;", "[emerg] invalid value \"404\""},
+        {"location / { ssl_client_refuse close; }", "[emerg] \"ssl_client_refuse\" directive is "
+                                                    "not allowed here"},
+        {"location / { ssl_client_detail full; }", NULL},
+        {"ssl_client_detail on;", "[emerg] invalid value \"on\""},
+    };
+    EXPECT_PROBLEMS(rows, config_of_server);
+}

@@ -53,6 +53,43 @@ Test(pages, a_refusal_is_told_in_the_form_asked_for)
     arena_deinit(&a);
 }
 
+Test(pages, a_refusal_says_what_it_is_given)
+{
+    static const struct {
+        const char *accept, *code, *cure, *detail, *expected;
+    } rows[] = {
+        {JSON, "", "", "", "{\"status\":403,\"request_id\":\"1\"}\n"},
+        {JSON, "c", "Do.", "",
+         "{\"status\":403,\"reason\":\"c\",\"message\":\"Do.\",\"request_id\":\"1\"}\n"},
+        {JSON, "c", "Do.", "CN=\"x",
+         "{\"status\":403,\"reason\":\"c\",\"message\":\"Do.\",\"detail\":\"CN=\\\"x\",\"request_"
+         "id\":\"1\"}\n"},
+        {TEXT, "", "", "", "403 Forbidden\nRequest 1\n"},
+        {TEXT, "c", "Do.", "", "403 Forbidden: c\nDo.\nRequest 1\n"},
+        {TEXT, "c", "Do.", "CN=x", "403 Forbidden: c\nDo.\nCN=x\nRequest 1\n"},
+        {HTML, "", "", "", "</h1></center>\n<center><p>Request <code>1</code></p></center>"},
+        {HTML, "c", "Do.", "CN=<x",
+         "<center><p><code>c</code></p>\n<p>Do.</p>\n<p>CN=&lt;x</p>\n<p>Request"},
+    };
+    struct arena a;
+    arena_init(&a, 1024);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct headers h = {0};
+        struct str type;
+        headers_add(&h, &a, STR("Accept"), str_of(rows[i].accept));
+        struct refusal_page page = {.status = 403,
+                                    .title = STR("Forbidden"),
+                                    .code = str_of(rows[i].code),
+                                    .cure = str_of(rows[i].cure),
+                                    .detail = str_of(rows[i].detail),
+                                    .request_id = STR("1")};
+        struct str body = page_refusal(&a, &page, &h, &type);
+        cr_expect(str_search(body, str_of(rows[i].expected)) != SIZE_MAX, "row %zu: %.*s", i,
+                  STR_ARG(body));
+    }
+    arena_deinit(&a);
+}
+
 Test(pages, sentences_are_escaped_for_their_form)
 {
     static const struct {
