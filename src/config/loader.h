@@ -226,7 +226,8 @@ void regex_groups_come_from(struct loader *l, const struct regex_conf *r,
  * from one)? */
 bool template_is_identity(const struct loader *l, const struct template *t);
 
-/* ---- map.c, geo.c, types.c, client_rules.c, logs.c, listen.c, names.c, location.c, proxy_pass.c, tls.c ---- */
+/* ---- map.c, geo.c, types.c, client_rules.c, logs.c, listen.c, names.c, location.c, proxy_pass.c,
+ * tls.c ---- */
 
 bool set_map(struct loader *l, const struct conf_node *node, void *field);
 bool set_geo(struct loader *l, const struct conf_node *node, void *field);

@@ -17,7 +17,7 @@
 /* A configuration and what the skeleton is told of it. */
 struct loaded {
     struct snapshot *snapshot;
-    struct listen_spec *listens; /* one for each of http.binds that has a socket of its own */
+    struct listen_spec *listens;    /* one for each of http.binds that has a socket of its own */
     const struct bind_conf **binds; /* theirs */
     size_t count;
 };

@@ -35,16 +35,35 @@ Test(route, location_in_nginx_order)
             "t") "location ^~ /images/" AT("final") "location /images/deep/" AT("deep") "location "
                                                                                         "/longer/"
                                                                                         "prefix"
-                                                                                        "/" AT("lon"
-                                                                                               "ger"
-                                                                                               "-pr"
-                                                                                               "efi"
-                                                                                               "x") "location "
-                                                                                                    "/documents/" AT(
-                                                                                                        "docum"
-                                                                                                        "ents") "location /longer/" AT("longer") "location ~ \\.gif$ { if ($uri ~ ^/images/deep/) { return 200 deep-regex; } return 200 gif; }"
-                                                                                                                                                 "location ~* \\.gif$" AT(
-                                                                                                                                                     "gif-any-case") "}",
+                                                                                        "/" AT(
+                                                                                            "lon"
+                                                                                            "ger"
+                                                                                            "-pr"
+                                                                                            "efi"
+                                                                                            "x") "l"
+                                                                                                 "o"
+                                                                                                 "c"
+                                                                                                 "a"
+                                                                                                 "t"
+                                                                                                 "i"
+                                                                                                 "o"
+                                                                                                 "n"
+                                                                                                 " "
+                                                                                                 "/"
+                                                                                                 "d"
+                                                                                                 "o"
+                                                                                                 "c"
+                                                                                                 "u"
+                                                                                                 "m"
+                                                                                                 "e"
+                                                                                                 "n"
+                                                                                                 "t"
+                                                                                                 "s"
+                                                                                                 "/" AT(
+                                                                                                     "docum"
+                                                                                                     "ents") "location /longer/" AT("longer") "location ~ \\.gif$ { if ($uri ~ ^/images/deep/) { return 200 deep-regex; } return 200 gif; }"
+                                                                                                                                              "location ~* \\.gif$" AT(
+                                                                                                                                                  "gif-any-case") "}",
         rows);
 }
 

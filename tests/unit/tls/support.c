@@ -100,7 +100,7 @@ struct buf read_file(const char *path)
 struct buf command_output(const char *command)
 {
     struct buf out = {0};
-    char line[1024];
+    char line[4096];
     snprintf(line, sizeof line, "cd '%s' && %s", cert_path("."), command);
     FILE *p = popen(line, "r");
     cr_assert_not_null(p);

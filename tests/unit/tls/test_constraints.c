@@ -1,12 +1,14 @@
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "support.h"
 
 /* OpenSSL's: how names are encoded. */
 static const char *string_mask = "utf8only";
 
-/* A CA with these constraints issues a client certificate with these names, through openssl. */
+/* A CA with these constraints issues a client certificate with these names, through openssl. Tests
+ * run beside each other: each in a folder of its own. */
 static enum refusal outcome(const char *constraints, const char *alt_names, const char *subject)
 {
     static unsigned number;
@@ -14,7 +16,8 @@ static enum refusal outcome(const char *constraints, const char *alt_names, cons
     unsigned n = number++;
     snprintf(
         command, sizeof command,
-        "mkdir -p nc; cd nc; printf '[req]\\nstring_mask=%s\\ndistinguished_name=dir\\n[ca]\\n"
+        "mkdir -p nc-%d; cd nc-%d; printf "
+        "'[req]\\nstring_mask=%s\\ndistinguished_name=dir\\n[ca]\\n"
         "basicConstraints="
         "critical,CA:TRUE\\nnameConstraints=%s\\n[leaf]\\nbasicConstraints=CA:FALSE\\n%s%s\\n[dir]"
         "\\nO=Good\\n' >%u.cnf; [ -f leaf.key ] || openssl genpkey -algorithm EC -pkeyopt "
@@ -22,16 +25,16 @@ static enum refusal outcome(const char *constraints, const char *alt_names, cons
         "-key leaf.key -subj /CN=limited -CA ../ca.crt -CAkey ../ca.key -extensions ca -days 2 "
         "-out %u-ca.crt && openssl req -config %u.cnf -new -x509 -key leaf.key -subj '%s' -CA "
         "%u-ca.crt -CAkey leaf.key -extensions leaf -days 2 -out %u.crt",
-        string_mask, constraints, alt_names[0] != '\0' ? "subjectAltName=" : "", alt_names, n, n, n,
-        n, subject, n, n);
+        (int)getpid(), (int)getpid(), string_mask, constraints,
+        alt_names[0] != '\0' ? "subjectAltName=" : "", alt_names, n, n, n, n, subject, n, n);
     struct buf none = command_output(command);
     buf_deinit(&none);
     struct chain c = {.count = 0};
     struct buf detail = {0};
     char name[64];
-    snprintf(name, sizeof name, "nc/%u.crt", n);
+    snprintf(name, sizeof name, "nc-%d/%u.crt", (int)getpid(), n);
     chain_add(&c, name);
-    snprintf(name, sizeof name, "nc/%u-ca.crt", n);
+    snprintf(name, sizeof name, "nc-%d/%u-ca.crt", (int)getpid(), n);
     chain_add(&c, name);
     cr_assert_eq(c.count, 2, "%s %s", constraints, alt_names);
     struct trust *t = trust_of("ca.crt", NULL);

@@ -1,21 +1,23 @@
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "support.h"
 
 /* A certificate for the client's key with this extension line; "" without. */
 static struct identity *identity_with(const char *subject, const char *extension)
 {
-    char command[1024];
+    char command[1024], file[32]; /* its own: tests run beside each other */
+    snprintf(file, sizeof file, "fact-%d.crt", (int)getpid());
     snprintf(command, sizeof command,
              "printf '[req]\\ndistinguished_name=s\\nstring_mask=utf8only\\n[s]\\n[x]\\n%s\\n' "
-             ">fact.cnf && openssl req -config fact.cnf -new -x509 -key client.key -utf8 -subj "
-             "'%s' -extensions x -days 2 -out fact.crt",
-             extension, subject);
+             ">%s.cnf && openssl req -config %s.cnf -new -x509 -key client.key -utf8 -subj "
+             "'%s' -extensions x -days 2 -out %s",
+             extension, file, file, subject, file);
     struct buf none = command_output(command);
     buf_deinit(&none);
     struct chain c = {.count = 0};
-    chain_add(&c, "fact.crt");
+    chain_add(&c, file);
     struct identity *i = identity_new(c.list, c.count);
     chain_free(&c);
     return i;
