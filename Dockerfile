@@ -9,7 +9,7 @@ ARG BASE=debian:trixie-slim
 FROM ${BASE} AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
       bzip2 ca-certificates cmake curl debian-archive-keyring gcc libc-ares-dev libc6-dev libpcre2-dev libssl-dev \
-      libuv1-dev ninja-build patch pkgconf \
+      libuv1-dev libzstd-dev ninja-build patch pkgconf zlib1g-dev \
     && rm -rf /var/lib/apt/lists/*
 ENV XDG_CACHE_HOME=/cache
 WORKDIR /src

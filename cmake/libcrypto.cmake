@@ -2,6 +2,14 @@
 # own X25519 can be called: tried here on RFC 7748's first numbers (5.2).
 portcullis_library(TARGET pc_libcrypto PKG libcrypto MIN 3.0 HEADER openssl/evp.h
     STATIC libcrypto.a SHARED crypto NEEDS pthread dl)
+# What the archive itself needs besides: compression of TLS certificates, in Debian 13.
+foreach(name z zstd)
+    find_library(pc_libcrypto_needs_${name} NAMES lib${name}.a ${name} NAMES_PER_DIR)
+    if(name IN_LIST pc_libcrypto_STATIC_LIBRARIES AND pc_libcrypto_needs_${name})
+        target_link_libraries(pc_libcrypto INTERFACE "${pc_libcrypto_needs_${name}}")
+        list(APPEND pc_libcrypto_more "${pc_libcrypto_needs_${name}}")
+    endif()
+endforeach()
 
 set(test "
 #include <stdint.h>
@@ -23,7 +31,7 @@ int main(void)
 }
 ")
 include(CheckCSourceRuns)
-set(CMAKE_REQUIRED_LIBRARIES "${pc_libcrypto_LIBRARY}" pthread dl)
+set(CMAKE_REQUIRED_LIBRARIES "${pc_libcrypto_LIBRARY}" ${pc_libcrypto_more} pthread dl)
 set(CMAKE_REQUIRED_INCLUDES "${pc_libcrypto_INCLUDE}")
 set(CMAKE_REQUIRED_QUIET ON)
 check_c_source_runs("${test}" PC_HAVE_OSSL_X25519)
