@@ -119,6 +119,11 @@ static bool set_refuse(struct loader *l, const struct conf_node *node, void *fie
     return set_enum(l, node, field);
 }
 
+static const struct enum_name crl_checks[] = {
+    {"chain", TLS_CRL_CHAIN}, {"leaf", TLS_CRL_LEAF}, {NULL, 0}};
+static const struct enum_name crl_missing[] = {
+    {"refuse", TLS_CRL_MISSING_REFUSE}, {"allow", TLS_CRL_MISSING_ALLOW}, {NULL, 0}};
+
 static const struct number_bounds depth = {0, 100}, buffer = {512, 1 << 20};
 
 #define S(member)   FIELD(struct server_conf, member)
@@ -134,7 +139,15 @@ static const struct directive rows[] = {
      0, NULL},
     {"ssl_trusted_certificate", IN_HTTP_SERVER, 1, 1, set_conf_path, TLS(trusted_certificate), NULL,
      0, NULL},
+    {"ssl_client_intermediates", IN_HTTP_SERVER, 1, 1, set_conf_path, TLS(intermediates), NULL, 0,
+     NULL},
+    {"ssl_client_partial_chain", IN_HTTP_SERVER, 1, 1, set_flag, TLS(partial_chain), "off", 0,
+     NULL},
+    {"ssl_client_clock_skew", IN_HTTP_SERVER, 1, 1, set_msec, TLS(clock_skew_ms), "0", 0, NULL},
     {"ssl_crl", IN_HTTP_SERVER, 1, 1, set_conf_path, TLS(crl), NULL, 0, NULL},
+    {"ssl_crl_check", IN_HTTP_SERVER, 1, 1, set_enum, TLS(crl_check), "chain", 0, crl_checks},
+    {"ssl_crl_missing", IN_HTTP_SERVER, 1, 1, set_enum, TLS(crl_missing), "refuse", 0, crl_missing},
+    {"ssl_crl_grace", IN_HTTP_SERVER, 1, 1, set_msec, TLS(crl_grace_ms), "0", 0, NULL},
     {"ssl_verify_client", IN_HTTP_SERVER, 1, 1, set_verify, TLS(verify), "off", 0, verify_modes},
     {"ssl_client_refuse", IN_HTTP_SERVER, 1, 1, set_refuse, S(client_refuse), "403", 0, refuse},
     {"ssl_verify_depth", IN_HTTP_SERVER, 1, 1, set_number, TLS(verify_depth), "1", 0, &depth},

@@ -109,7 +109,7 @@ static struct access_facts gather(const struct request *req, struct identity *id
     if (!id)
         return f;
     f.is_verified = identity_is_verified(id);
-    f.has_expired = identity_not_after_time(id) < clock_wall(); /* since the handshake */
+    f.has_expired = identity_valid_until(id) < clock_wall(); /* since the handshake */
     f.is_about_issuer = identity_refusal_is_about_issuer(id);
     f.refusal = identity_refusal(id);
     return f;
@@ -118,7 +118,7 @@ static struct access_facts gather(const struct request *req, struct identity *id
 bool access_client_is_verified(const struct request *req)
 {
     const struct identity *id = req->identity;
-    return id && identity_is_verified(id) && identity_not_after_time(id) >= clock_wall();
+    return id && identity_is_verified(id) && identity_valid_until(id) >= clock_wall();
 }
 
 /* ---- what follows ---- */

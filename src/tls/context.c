@@ -34,7 +34,7 @@ report(const struct tls_report *r, enum log_level level, const char *format, ...
 
 /* What the CA and CRL files of a server block hold. */
 struct trust_set {
-    struct str client_path, trusted_path, crl_path;
+    struct str client_path, trusted_path, intermediates_path, crl_path;
     struct trust *trust;
     mbedtls_x509_crt *names, *last_name; /* of ssl_client_certificate, for CertificateRequest */
     size_t names_size;
@@ -191,6 +191,12 @@ static bool add_named_ca(void *owner, struct str der, const char **problem)
     return good;
 }
 
+static bool add_intermediate(void *owner, struct str der, const char **problem)
+{
+    struct trust_set *t = owner;
+    return trust_add_intermediate(t->trust, der, problem);
+}
+
 static bool add_crl(void *owner, struct str der, const char **problem)
 {
     struct trust_set *t = owner;
@@ -201,17 +207,39 @@ static const struct file_kind client_ca_kind = {"CA certificates", "ssl_client_c
                                                 is_certificate_label, add_named_ca};
 static const struct file_kind trusted_ca_kind = {"CA certificates", "ssl_trusted_certificate",
                                                  is_certificate_label, add_ca};
+static const struct file_kind intermediates_kind = {"intermediate certificates",
+                                                    "ssl_client_intermediates",
+                                                    is_certificate_label, add_intermediate};
 static const struct file_kind crl_kind = {"revocation lists", "ssl_crl", is_crl_label, add_crl};
 
 enum { CA_NAMES_MAX = 8192 }; /* Half a list would make clients leave out good certificates. */
 
-static void look_over(const struct tls_report *r, struct trust_set *t)
+/* Whoever waits for the first refusal learns it too late. */
+static void warn_of_old_crl(const struct tls_report *r, const struct trust_set *t,
+                            const struct verify_rules *rules)
 {
+    time_t expiry = trust_crl_expiry(t->trust), now = time(NULL);
+    struct tm tm;
+    char date[32];
+    if (expiry == 0 || expiry >= now)
+        return;
+    gmtime_r(&expiry, &tm);
+    strftime(date, sizeof date, "%Y-%m-%d %H:%M:%S GMT", &tm);
+    report(r, LOG_WARN, "a revocation list in \"%.*s\" expired %s: %s (ssl_crl)",
+           STR_ARG(t->crl_path), date,
+           expiry + rules->crl_grace >= now ? "it counts until ssl_crl_grace is over"
+                                            : "clients of its CA are refused until it is replaced");
+}
+
+static void look_over(const struct tls_report *r, struct trust_set *t,
+                      const struct verify_rules *rules)
+{
+    warn_of_old_crl(r, t, rules);
     struct str path = t->client_path.len > 0 ? t->client_path : t->trusted_path;
-    if (t->trust->cert_count > 0 && trust_anchor_count(t->trust) == 0)
+    if (t->trust->cert_count > 0 && trust_anchor_count(t->trust) == 0 && !rules->partial_chain)
         report(r, LOG_WARN,
                "no certificate in \"%.*s\" is self-signed: without a root no client certificate "
-               "can be verified",
+               "can be verified (ssl_client_partial_chain on takes others as anchors)",
                STR_ARG(path));
     if (t->names_size <= CA_NAMES_MAX)
         return;
@@ -222,31 +250,37 @@ static void look_over(const struct tls_report *r, struct trust_set *t)
     t->names = NULL;
 }
 
-static bool load_trust(const struct tls_report *r, struct trust_set *t)
+static bool load_trust(const struct tls_report *r, struct trust_set *t,
+                       const struct verify_rules *rules)
 {
     if ((t->client_path.len > 0 && !load_file(r, &client_ca_kind, t->client_path, t)) ||
         (t->trusted_path.len > 0 && !load_file(r, &trusted_ca_kind, t->trusted_path, t)) ||
+        (t->intermediates_path.len > 0 &&
+         !load_file(r, &intermediates_kind, t->intermediates_path, t)) ||
         (t->crl_path.len > 0 && !load_file(r, &crl_kind, t->crl_path, t)))
         return false;
     trust_finish(t->trust);
-    look_over(r, t);
+    look_over(r, t, rules);
     return true;
 }
 
 static const struct trust_set *pool_trust(struct tls_pool *p, const struct tls_settings *s,
+                                          const struct verify_rules *rules,
                                           const struct tls_report *r)
 {
     for (struct trust_set *t = p->trusts; t != NULL; t = t->next)
         if (str_eq(t->client_path, s->client_certificate) &&
-            str_eq(t->trusted_path, s->trusted_certificate) && str_eq(t->crl_path, s->crl))
+            str_eq(t->trusted_path, s->trusted_certificate) &&
+            str_eq(t->intermediates_path, s->intermediates) && str_eq(t->crl_path, s->crl))
             return t;
     struct trust_set *t = ARENA_NEW(&p->arena, struct trust_set);
     t->client_path = arena_str(&p->arena, s->client_certificate);
     t->trusted_path = arena_str(&p->arena, s->trusted_certificate);
+    t->intermediates_path = arena_str(&p->arena, s->intermediates);
     t->crl_path = arena_str(&p->arena, s->crl);
     t->arena = &p->arena;
     t->trust = trust_new();
-    if (!load_trust(r, t)) {
+    if (!load_trust(r, t, rules)) {
         trust_free(t->trust);
         return NULL;
     }
@@ -379,6 +413,7 @@ static void copy_settings(struct tls_context *c, const struct tls_settings *s)
     struct str *texts[] = {&c->settings.password_file,
                            &c->settings.client_certificate,
                            &c->settings.trusted_certificate,
+                           &c->settings.intermediates,
                            &c->settings.crl,
                            &c->settings.ciphers,
                            &c->settings.ciphersuites,
@@ -503,6 +538,19 @@ static void configure_server(struct tls_context *c, mbedtls_x509_crt *names)
                                                   : MBEDTLS_SSL_CERT_REQ_CA_LIST_DISABLED);
 }
 
+static struct verify_rules rules_of(const struct tls_settings *s)
+{
+    return (struct verify_rules){
+        .depth = s->verify_depth,
+        .rsa_bits = 2048,
+        .partial_chain = s->partial_chain,
+        .clock_skew = s->clock_skew_ms / 1000,
+        .crl_leaf_only = s->crl_check == TLS_CRL_LEAF,
+        .crl_may_miss = s->crl_missing == TLS_CRL_MISSING_ALLOW,
+        .crl_grace = s->crl_grace_ms / 1000,
+    };
+}
+
 struct tls_context *tls_context_new(struct tls_pool *pool, const struct tls_settings *s,
                                     struct tls_report r)
 {
@@ -510,13 +558,13 @@ struct tls_context *tls_context_new(struct tls_pool *pool, const struct tls_sett
     arena_init(&c->arena, 4096);
     mbedtls_ssl_config_init(&c->config);
     copy_settings(c, s);
-    c->rules = (struct verify_rules){.depth = s->verify_depth, .rsa_bits = 2048};
+    c->rules = rules_of(s);
     /* Each is tried, so that one run tells all that is wrong. */
     bool good = settings_are_sound(s, &r);
     good = choose_suites(c, &r) && good;
     good = choose_groups(c, &r) && good;
     good = load_pairs(c, pool, &r) && good;
-    const struct trust_set *set = pool_trust(pool, s, &r);
+    const struct trust_set *set = pool_trust(pool, s, &c->rules, &r);
     if (!good || set == NULL) {
         tls_context_free(c);
         return NULL;
@@ -540,8 +588,16 @@ const struct tls_settings *tls_context_settings(const struct tls_context *c)
     return &c->settings;
 }
 
+static bool same_rules(const struct verify_rules *a, const struct verify_rules *b)
+{
+    return a->depth == b->depth && a->rsa_bits == b->rsa_bits &&
+           a->partial_chain == b->partial_chain && a->clock_skew == b->clock_skew &&
+           a->crl_leaf_only == b->crl_leaf_only && a->crl_may_miss == b->crl_may_miss &&
+           a->crl_grace == b->crl_grace;
+}
+
 bool tls_context_same_trust(const struct tls_context *a, const struct tls_context *b)
 {
     return tls_settings_ask(&a->settings) && tls_settings_ask(&b->settings) &&
-           a->trust == b->trust && a->rules.depth == b->rules.depth;
+           a->trust == b->trust && same_rules(&a->rules, &b->rules);
 }

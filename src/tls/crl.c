@@ -286,7 +286,7 @@ static void describe_entry(struct buf *detail, const struct crl_entry *entry)
 enum finding { NOTHING, UNUSABLE, STALE, STALE_AND_REVOKED, GOOD, REVOKED };
 
 static enum finding check_list(const struct crl *l, const struct cert *c, const struct cert *issuer,
-                               time_t now, struct buf *detail)
+                               time_t now, time_t grace, struct buf *detail)
 {
     if (!is_signed_by(l, issuer)) {
         buf_append_str(detail, STR("has a revocation list whose signature does not verify"));
@@ -297,7 +297,7 @@ static enum finding check_list(const struct crl *l, const struct cert *c, const 
         buf_append_str(detail, STR("has an issuer whose key usage lacks cRLSign"));
         return UNUSABLE;
     }
-    bool is_stale = l->has_next_update && now > l->next_update;
+    bool is_stale = l->has_next_update && now > l->next_update + grace;
     const struct crl_entry *entry = find_entry(l, c->serial);
     if (entry != NULL) {
         describe_entry(detail, entry);
@@ -316,7 +316,7 @@ static enum finding check_list(const struct crl *l, const struct cert *c, const 
 }
 
 enum crl_status crl_lookup(const struct crl *lists, size_t count, const struct cert *c,
-                           const struct cert *issuer, time_t now, struct buf *detail)
+                           const struct cert *issuer, time_t now, time_t grace, struct buf *detail)
 {
     static const enum crl_status statuses[] = {
         [NOTHING] = CRL_NONE, [UNUSABLE] = CRL_UNUSABLE,
@@ -328,7 +328,7 @@ enum crl_status crl_lookup(const struct crl *lists, size_t count, const struct c
         if (!speaks_of(&lists[i], c, issuer))
             continue;
         buf_clear(&words);
-        enum finding f = check_list(&lists[i], c, issuer, now, &words);
+        enum finding f = check_list(&lists[i], c, issuer, now, grace, &words);
         if (f <= best)
             continue;
         best = f;

@@ -43,8 +43,9 @@ enum crl_status {
     CRL_UNUSABLE, /* signature, signer's usage or thisUpdate is bad */
 };
 
-/* Is c, which issuer issued, on one of the lists? detail: words for the log. */
+/* Is c, which issuer issued, on one of the lists? They count for grace seconds after their time.
+ * detail: words for the log. */
 enum crl_status crl_lookup(const struct crl *lists, size_t count, const struct cert *c,
-                           const struct cert *issuer, time_t now, struct buf *detail);
+                           const struct cert *issuer, time_t now, time_t grace, struct buf *detail);
 
 #endif

@@ -116,6 +116,7 @@ static void keep_path(struct identity *i, const struct verify_path *path)
 {
     i->facts[IDENTITY_CA] = i->facts[IDENTITY_PROVED_AT] = STR_NONE;
     i->path_count = path->count;
+    i->valid_until = path->count > 0 ? path->valid_until : 0;
     for (size_t n = 0; n < path->count; n++)
         i->path[n] = arena_str(&i->arena, path->der[n]);
 }
@@ -137,6 +138,11 @@ void identity_judge(struct identity *i, const struct trust *t, time_t now,
 bool identity_is_verified(const struct identity *i)
 {
     return i->refusal == REFUSAL_NONE && i->count > 0;
+}
+
+time_t identity_valid_until(const struct identity *i)
+{
+    return i->valid_until;
 }
 
 enum refusal identity_refusal(const struct identity *i)

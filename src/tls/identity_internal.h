@@ -30,7 +30,8 @@ struct identity {
     struct str verify_text, detail;
     struct str path[VERIFY_PATH_MAX]; /* found good, the anchor last */
     size_t path_count;
-    time_t proved_at; /* 0: not yet */
+    time_t proved_at;   /* 0: not yet */
+    time_t valid_until; /* of a verified one */
 };
 
 struct str identity_hex(struct arena *a, const unsigned char *octets, size_t count,

@@ -42,7 +42,8 @@ static struct trust_cert *new_cert(struct trust *t)
     return &t->certs[t->cert_count];
 }
 
-bool trust_add_ca(struct trust *t, struct str der, const char **problem)
+/* What the CA files hold stays what it is when it is named as an intermediate, too. */
+static bool add(struct trust *t, struct str der, bool is_of_ca_files, const char **problem)
 {
     if (has_certificate(t, der))
         return true;
@@ -52,9 +53,21 @@ bool trust_add_ca(struct trust *t, struct str der, const char **problem)
         return false;
     }
     c->subject_hash = name_hash(c->cert.subject);
-    c->is_anchor = cert_looks_self_signed(&c->cert);
+    c->kind = !is_of_ca_files                    ? TRUST_INTERMEDIATE
+              : cert_looks_self_signed(&c->cert) ? TRUST_ROOT
+                                                 : TRUST_CA;
     t->cert_count++;
     return true;
+}
+
+bool trust_add_ca(struct trust *t, struct str der, const char **problem)
+{
+    return add(t, der, true, problem);
+}
+
+bool trust_add_intermediate(struct trust *t, struct str der, const char **problem)
+{
+    return add(t, der, false, problem);
 }
 
 bool trust_add_crl(struct trust *t, struct str der, const char **problem)
@@ -91,8 +104,19 @@ size_t trust_anchor_count(const struct trust *t)
 {
     size_t count = 0;
     for (size_t i = 0; i < t->cert_count; i++)
-        count += t->certs[i].is_anchor;
+        count += t->certs[i].kind == TRUST_ROOT;
     return count;
+}
+
+time_t trust_crl_expiry(const struct trust *t)
+{
+    time_t first = 0;
+    for (size_t i = 0; i < t->crl_count; i++) {
+        const struct crl *l = &t->crls[i];
+        if (l->has_next_update && (first == 0 || l->next_update < first))
+            first = l->next_update;
+    }
+    return first;
 }
 
 const struct trust_cert *trust_find(const struct trust *t, struct str subject, size_t *count)
@@ -112,12 +136,17 @@ const struct trust_cert *trust_find(const struct trust *t, struct str subject, s
     return *count > 0 ? t->certs + low : NULL;
 }
 
-bool trust_is_anchor(const struct trust *t, const struct cert *c)
+bool trust_cert_is_anchor(const struct trust_cert *c, const struct verify_rules *rules)
+{
+    return c->kind == TRUST_ROOT || (c->kind == TRUST_CA && rules->partial_chain);
+}
+
+bool trust_is_anchor(const struct trust *t, const struct cert *c, const struct verify_rules *rules)
 {
     size_t count;
     const struct trust_cert *found = trust_find(t, c->subject, &count);
     for (; count > 0; count--, found++)
-        if (found->is_anchor && str_eq(found->cert.der, c->der))
+        if (trust_cert_is_anchor(found, rules) && str_eq(found->cert.der, c->der))
             return true;
     return false;
 }

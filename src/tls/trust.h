@@ -7,10 +7,16 @@
 #include "portcullis/base/arena.h"
 #include "portcullis/tls/verify.h"
 
+enum trust_kind {
+    TRUST_ROOT, /* self-signed, of the CA files: an anchor */
+    TRUST_CA,   /* another of theirs: an anchor where partial chains are accepted */
+    TRUST_INTERMEDIATE,
+};
+
 struct trust_cert {
     struct cert cert;
     uint32_t subject_hash;
-    bool is_anchor;
+    enum trust_kind kind;
 };
 
 struct trust {
@@ -23,7 +29,8 @@ struct trust {
 
 /* Those whose subject may be this name: *count of them from the returned one on. */
 const struct trust_cert *trust_find(const struct trust *t, struct str subject, size_t *count);
+bool trust_cert_is_anchor(const struct trust_cert *c, const struct verify_rules *rules);
 /* Is it an anchor, byte for byte? */
-bool trust_is_anchor(const struct trust *t, const struct cert *c);
+bool trust_is_anchor(const struct trust *t, const struct cert *c, const struct verify_rules *rules);
 
 #endif

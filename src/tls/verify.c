@@ -212,9 +212,9 @@ static enum refusal check_dates(const struct search *s, struct finding *f)
 {
     for (size_t i = 0; i < s->length; i++) {
         const struct cert *c = s->path[i];
-        if (s->now > c->not_after)
+        if (s->now > c->not_after + s->rules->clock_skew)
             return found_date(f, REFUSAL_CERT_EXPIRED, c, "expired", c->not_after);
-        if (s->now < c->not_before)
+        if (s->now < c->not_before - s->rules->clock_skew)
             return found_date(f, REFUSAL_CERT_NOT_YET_VALID, c, "is not valid before",
                               c->not_before);
     }
@@ -268,6 +268,17 @@ static enum refusal check_names(const struct search *s, struct finding *f)
     return REFUSAL_NONE;
 }
 
+/* How many of the path, from the leaf on, are looked up. The issuer of an anchor that is no root is
+ * not known. */
+static size_t revocable(const struct search *s)
+{
+    if (s->trust->crl_count == 0)
+        return 0;
+    if (s->rules->crl_leaf_only)
+        return 1;
+    return s->length - !cert_is_self_issued(s->path[s->length - 1]);
+}
+
 /* As nginx with ssl_crl: every certificate, the anchor with its own list. One that is revoked
  * says more than a list that is missing. */
 static enum refusal check_revocation(const struct search *s, struct finding *f)
@@ -279,12 +290,14 @@ static enum refusal check_revocation(const struct search *s, struct finding *f)
                                             [CRL_UNUSABLE] = REFUSAL_CRL_INVALID};
     enum refusal first = REFUSAL_NONE;
     struct buf words = {0};
-    for (size_t i = 0; i < s->length && s->trust->crl_count > 0; i++) {
+    for (size_t i = 0; i < revocable(s); i++) {
         const struct cert *issuer = s->path[i + 1 < s->length ? i + 1 : i];
         buf_clear(&words);
         buf_append_str(&words, STR("has an issuer of whom there is no revocation list"));
         enum refusal r = refusals[crl_lookup(s->trust->crls, s->trust->crl_count, s->path[i],
-                                             issuer, s->now, &words)];
+                                             issuer, s->now, s->rules->crl_grace, &words)];
+        if (r == REFUSAL_CRL_MISSING && s->rules->crl_may_miss)
+            continue;
         if (r != REFUSAL_NONE && (first == REFUSAL_NONE || r == REFUSAL_CERT_REVOKED))
             first = found(f, r, s->path[i], buf_str(&words));
         if (r == REFUSAL_CERT_REVOKED)
@@ -301,8 +314,13 @@ static enum refusal (*const checks[])(const struct search *s, struct finding *f)
 
 static void keep_path(const struct search *s)
 {
-    for (size_t i = 0; s->good != NULL && i < s->length; i++)
-        s->good->der[s->good->count++] = s->path[i]->der;
+    struct verify_path *p = s->good;
+    for (size_t i = 0; p != NULL && i < s->length; i++) {
+        time_t end = s->path[i]->not_after + s->rules->clock_skew;
+        if (i == 0 || end < p->valid_until)
+            p->valid_until = end;
+        p->der[p->count++] = s->path[i]->der;
+    }
 }
 
 /* True: this path is good. */
@@ -380,10 +398,10 @@ static bool try_issuers(struct search *s, struct step *step)
     struct str name = s->path[s->length - 1]->issuer;
     const struct trust_cert *known = trust_find(s->trust, name, &count);
     for (size_t i = 0; i < count; i++)
-        if (known[i].is_anchor && try_issuer(s, step, &known[i].cert))
+        if (trust_cert_is_anchor(&known[i], s->rules) && try_issuer(s, step, &known[i].cert))
             return true;
     for (size_t i = 0; i < count; i++)
-        if (!known[i].is_anchor && try_issuer(s, step, &known[i].cert))
+        if (!trust_cert_is_anchor(&known[i], s->rules) && try_issuer(s, step, &known[i].cert))
             return true;
     for (size_t i = 1; i < s->sent_count; i++)
         if (try_issuer(s, step, &s->sent[i]))
@@ -414,7 +432,7 @@ static void dead_end(struct search *s, const struct step *step)
 static bool extend(struct search *s)
 {
     const struct cert *c = s->path[s->length - 1];
-    if (trust_is_anchor(s->trust, c)) {
+    if (trust_is_anchor(s->trust, c, s->rules)) {
         if (s->paths_left > 0)
             s->paths_left--;
         return judge(s);

@@ -22,6 +22,9 @@ void identity_unref(struct identity *i); /* NULL is fine */
 
 /* The client proved possession of a certificate and its chain was good when judged. */
 bool identity_is_verified(const struct identity *i);
+/* Of a verified one: when the first certificate of its chain ends, ssl_client_clock_skew included.
+ */
+time_t identity_valid_until(const struct identity *i);
 enum refusal identity_refusal(const struct identity *i); /* REFUSAL_NONE when verified */
 /* What the log says of a refusal: "CN=client expired 2020-02-01, issuer CN=my-ca, serial 0A1B". */
 struct str identity_detail(const struct identity *i);

@@ -4,6 +4,7 @@
 #define PORTCULLIS_TLS_SETTINGS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "portcullis/base/vec.h"
 
@@ -15,6 +16,9 @@ enum tls_verify_mode {
     TLS_VERIFY_REPORT /* as on, but nobody is refused: it is told who would have been */
 };
 
+enum tls_crl_check { TLS_CRL_CHAIN, TLS_CRL_LEAF };
+enum tls_crl_missing { TLS_CRL_MISSING_REFUSE, TLS_CRL_MISSING_ALLOW };
+
 enum { TLS_PROTOCOL_1_2 = 1, TLS_PROTOCOL_1_3 = 2 };
 
 struct tls_settings {
@@ -23,7 +27,13 @@ struct tls_settings {
     struct str password_file;         /* ssl_password_file; empty: none */
     struct str client_certificate;    /* CA file whose names are sent to clients */
     struct str trusted_certificate;   /* CA file whose names are not sent */
+    struct str intermediates;         /* what clients need not send; empty: none */
     struct str crl;
+    bool partial_chain;           /* ssl_client_partial_chain */
+    int64_t clock_skew_ms;        /* ssl_client_clock_skew */
+    enum tls_crl_check crl_check; /* ssl_crl_check */
+    enum tls_crl_missing crl_missing;
+    int64_t crl_grace_ms;
     enum tls_verify_mode verify;
     bool location_verifies;  /* one of the server's locations says other than off: clients are asked
                                 for certificates even where verify is off */

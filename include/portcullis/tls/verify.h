@@ -18,17 +18,26 @@ struct trust;
 struct trust *trust_new(void);
 void trust_free(struct trust *t); /* NULL is fine */
 /* A CA certificate. Self-signed ones are anchors; others are intermediates that clients need not
- * send. */
+ * send, or anchors too (verify_rules.partial_chain). */
 bool trust_add_ca(struct trust *t, struct str der, const char **problem);
+/* An intermediate that clients need not send, never an anchor. */
+bool trust_add_intermediate(struct trust *t, struct str der, const char **problem);
 /* With one list or more, every certificate of a chain needs one of its issuer. */
 bool trust_add_crl(struct trust *t, struct str der, const char **problem);
 /* After the last of them: nothing changes any more. */
 void trust_finish(struct trust *t);
 size_t trust_anchor_count(const struct trust *t);
+/* The earliest nextUpdate of its lists; 0: there is none. */
+time_t trust_crl_expiry(const struct trust *t);
 
 struct verify_rules {
-    unsigned depth;    /* ssl_verify_depth */
-    unsigned rsa_bits; /* least size: 2048 */
+    unsigned depth;     /* ssl_verify_depth */
+    unsigned rsa_bits;  /* least size: 2048 */
+    bool partial_chain; /* every certificate of the CA files is an anchor, not roots alone */
+    time_t clock_skew;  /* seconds by which certificates count before and after their time */
+    bool crl_leaf_only; /* revocation of the client's own certificate alone */
+    bool crl_may_miss;  /* without a list of the issuer nobody is refused */
+    time_t crl_grace;   /* seconds that a list counts after its nextUpdate */
 };
 
 /* The path that was found good, DER, the client's own certificate first, the anchor last. Borrowed
@@ -36,7 +45,8 @@ struct verify_rules {
 enum { VERIFY_PATH_MAX = 16 };
 struct verify_path {
     struct str der[VERIFY_PATH_MAX];
-    size_t count; /* 0: none was good */
+    size_t count;       /* 0: none was good */
+    time_t valid_until; /* the first of them ends then, clock_skew included */
 };
 
 /* chain_der: the certificates as the client sent them, leaf first. detail gets the words for the

@@ -125,12 +125,12 @@ static enum crl_status lookup(const struct list *lists, size_t count, struct str
     }
     if (serial.len > 0)
         cert.serial = der_integer_trim(serial);
-    enum crl_status s = crl_lookup(crls, count, &cert, &issuer, now, detail);
+    enum crl_status s = crl_lookup(crls, count, &cert, &issuer, now, 0, detail);
     /* The same with the signature remembered. */
     for (size_t i = 0; i < count; i++)
         crl_check_signature(&crls[i], &issuer);
     struct buf again = {0};
-    cr_expect_eq(crl_lookup(crls, count, &cert, &issuer, now, &again), s);
+    cr_expect_eq(crl_lookup(crls, count, &cert, &issuer, now, 0, &again), s);
     buf_deinit(&again);
     for (size_t i = 0; i < count; i++)
         buf_deinit(&ders[i]);
@@ -343,7 +343,8 @@ Test(crl, cut_or_changed_anywhere_says_nothing_good)
         cr_expect_not(crl_read(&crl, &a, str_upto(buf_str(&der), at), &problem));
         der.data[der.start + at] ^= 1;
         if (crl_read(&crl, &a, buf_str(&der), &problem))
-            cr_expect_neq(crl_lookup(&crl, 1, &issuer, &issuer, now, &detail), CRL_GOOD, "%zu", at);
+            cr_expect_neq(crl_lookup(&crl, 1, &issuer, &issuer, now, 0, &detail), CRL_GOOD, "%zu",
+                          at);
         der.data[der.start + at] ^= 1;
         arena_deinit(&a);
         buf_deinit(&detail);
@@ -372,7 +373,7 @@ Test(crl, needs_crl_sign_in_the_key_usage)
     chain_add(&ca, "nosign.crt");
     cr_assert(cert_read(&issuer, ca.list[0], &problem));
     cr_assert(crl_read(&crl, &a, buf_str(&der), &problem));
-    cr_expect_eq(crl_lookup(&crl, 1, &issuer, &issuer, now, &detail), CRL_UNUSABLE);
+    cr_expect_eq(crl_lookup(&crl, 1, &issuer, &issuer, now, 0, &detail), CRL_UNUSABLE);
     cert_deinit(&issuer);
     chain_free(&ca);
     arena_deinit(&a);

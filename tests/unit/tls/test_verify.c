@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "../../../src/tls/cert.h"
 #include "support.h"
 
 static const struct verify_rules rules = {.depth = 1, .rsa_bits = 2048};
@@ -188,5 +189,121 @@ Test(refusal, every_reason_has_its_words)
         cr_expect_gt(strlen(refusal_code(r)), 3);
         cr_expect_gt(strlen(refusal_openssl_words(r)), 3);
         cr_expect_gt(strlen(refusal_cure(r)), 10);
+    }
+}
+
+/* ---- what the operator may change ---- */
+
+static void expect_verdict(const struct trust *t, const struct chain *c, time_t when,
+                           const struct verify_rules *r, enum refusal expected)
+{
+    struct buf detail = {0};
+    enum refusal got = verify_chain(t, c->list, c->count, when, r, &detail);
+    cr_expect_eq(got, expected, "%s, not %s (%.*s)", code(got), code(expected),
+                 STR_ARG(buf_str(&detail)));
+    buf_deinit(&detail);
+}
+
+Test(verify, takes_what_is_named_as_an_intermediate_but_trusts_no_root_there)
+{
+    struct chain sent = {.count = 0}, leaf = {.count = 0}, ca = {.count = 0};
+    const char *problem;
+    const struct verify_rules partial = {.depth = 1, .rsa_bits = 2048, .partial_chain = true};
+    chain_add(&sent, "rogues/intermediate.chain.crt");
+    chain_add(&leaf, "rogues/intermediate.crt");
+    chain_add(&ca, "ca.crt");
+    struct trust *t = trust_of("ca.crt", NULL), *rootless = trust_new();
+    cr_assert(trust_add_intermediate(t, sent.list[1], &problem));
+    trust_finish(t);
+    expect_verdict(t, &leaf, time(NULL), &rules, REFUSAL_NONE);
+    cr_assert(trust_add_intermediate(rootless, sent.list[1], &problem));
+    cr_assert(trust_add_intermediate(rootless, ca.list[0], &problem));
+    trust_finish(rootless);
+    expect_verdict(rootless, &leaf, time(NULL), &partial, REFUSAL_SELF_SIGNED_CA);
+    cr_expect_eq(trust_anchor_count(rootless), 0);
+    trust_free(t);
+    trust_free(rootless);
+    chain_free(&sent);
+    chain_free(&leaf);
+    chain_free(&ca);
+}
+
+Test(verify, may_end_a_chain_at_any_certificate_of_the_ca_file)
+{
+    struct chain sent = {.count = 0}, pinned = {.count = 0};
+    const char *problem;
+    struct verify_rules partial = {.depth = 0, .rsa_bits = 2048, .partial_chain = true};
+    chain_add(&sent, "rogues/intermediate.chain.crt");
+    chain_add(&pinned, "rogues/good.crt");
+    struct trust *t = trust_new();
+    cr_assert(trust_add_ca(t, sent.list[1], &problem));
+    cr_assert(trust_add_ca(t, pinned.list[0], &problem));
+    trust_finish(t);
+    sent.count = 1;
+    expect_verdict(t, &sent, time(NULL), &partial, REFUSAL_NONE);
+    expect_verdict(t, &sent, time(NULL), &rules, REFUSAL_ISSUER_UNKNOWN);
+    expect_verdict(t, &pinned, time(NULL), &partial, REFUSAL_NONE); /* byte for byte */
+    sent.count = 2;
+    trust_free(t);
+    chain_free(&sent);
+    chain_free(&pinned);
+}
+
+Test(verify, widens_both_ends_by_the_clock_skew)
+{
+    struct chain c = {.count = 0};
+    struct cert cert;
+    const char *problem;
+    struct verify_rules r = {.depth = 1, .rsa_bits = 2048, .clock_skew = 60};
+    chain_add(&c, "client.crt");
+    cr_assert(cert_read(&cert, c.list[0], &problem));
+    time_t from = cert.not_before, until = cert.not_after;
+    cert_deinit(&cert);
+    struct trust *t = trust_of("ca.crt", NULL);
+    struct verify_path path;
+    struct buf detail = {0};
+    cr_expect_eq(verify_chain_path(t, c.list, 1, time(NULL), &r, &detail, &path), REFUSAL_NONE);
+    cr_expect_leq(path.valid_until, until + 60);
+    cr_expect_gt(path.valid_until, time(NULL));
+    expect_verdict(t, &c, from - 61, &r, REFUSAL_CERT_NOT_YET_VALID);
+    expect_verdict(t, &c, until + 61, &r, REFUSAL_CERT_EXPIRED);
+    expect_verdict(t, &c, from - 60, &r, REFUSAL_NONE); /* made with its CA, at the same time */
+    expect_verdict(t, &c, from - 60, &rules, REFUSAL_CERT_NOT_YET_VALID);
+    trust_free(t);
+    chain_free(&c);
+    buf_deinit(&detail);
+}
+
+Test(verify, asks_revocation_lists_as_far_as_the_rules_say)
+{
+    static const struct {
+        const char *client, *crl;
+        struct verify_rules rules;
+        enum refusal expected;
+    } rows[] = {
+        {"good", "rogues/crl-other-ca.pem", {.crl_may_miss = true}, REFUSAL_NONE},
+        {"good", "rogues/crl-other-ca.pem", {.crl_leaf_only = true}, REFUSAL_CRL_MISSING},
+        {"revoked", "rogues/crl.pem", {.crl_may_miss = true}, REFUSAL_CERT_REVOKED},
+        {"revoked", "rogues/crl.pem", {.crl_leaf_only = true}, REFUSAL_CERT_REVOKED},
+        {"good", "rogues/crl-expired.pem", {.crl_may_miss = true}, REFUSAL_CRL_EXPIRED},
+        {"good", "rogues/crl-expired.pem", {.crl_grace = 1000000000}, REFUSAL_NONE},
+        {"good", "rogues/crl-expired.pem", {.crl_grace = 1}, REFUSAL_CRL_EXPIRED},
+        {"intermediate", "rogues/crl-intermediate.pem", {.crl_leaf_only = true}, REFUSAL_NONE},
+        {"intermediate",
+         "rogues/crl-intermediate.pem",
+         {.crl_may_miss = true},
+         REFUSAL_CERT_REVOKED},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct chain c = {.count = 0};
+        struct verify_rules r = rows[i].rules;
+        r.depth = 1;
+        r.rsa_bits = 2048;
+        chain_add_rogue(&c, rows[i].client);
+        struct trust *t = trust_of("ca.crt", rows[i].crl);
+        expect_verdict(t, &c, time(NULL), &r, rows[i].expected);
+        cr_expect_neq(trust_crl_expiry(t), 0);
+        trust_free(t);
+        chain_free(&c);
     }
 }
