@@ -283,7 +283,7 @@ static void describe_entry(struct buf *detail, const struct crl_entry *entry)
 
 /* What one list says; a higher one wins. A list out of date still names those it revoked, but
  * a newer one of the same issuer has the last word. */
-enum finding { NOTHING, UNUSABLE, STALE, STALE_AND_REVOKED, GOOD, REVOKED };
+enum finding { NOTHING, UNUSABLE, STALE, IN_GRACE, STALE_AND_REVOKED, GOOD, REVOKED };
 
 static enum finding check_list(const struct crl *l, const struct cert *c, const struct cert *issuer,
                                time_t now, time_t grace, struct buf *detail)
@@ -297,7 +297,7 @@ static enum finding check_list(const struct crl *l, const struct cert *c, const 
         buf_append_str(detail, STR("has an issuer whose key usage lacks cRLSign"));
         return UNUSABLE;
     }
-    bool is_stale = l->has_next_update && now > l->next_update + grace;
+    bool is_stale = l->has_next_update && now > l->next_update;
     const struct crl_entry *entry = find_entry(l, c->serial);
     if (entry != NULL) {
         describe_entry(detail, entry);
@@ -310,6 +310,8 @@ static enum finding check_list(const struct crl *l, const struct cert *c, const 
     }
     if (!is_stale)
         return GOOD;
+    if (now <= l->next_update + grace)
+        return IN_GRACE;
     buf_append_str(detail, STR("has a revocation list that expired "));
     append_date(detail, l->next_update);
     return STALE;
@@ -319,9 +321,9 @@ enum crl_status crl_lookup(const struct crl *lists, size_t count, const struct c
                            const struct cert *issuer, time_t now, time_t grace, struct buf *detail)
 {
     static const enum crl_status statuses[] = {
-        [NOTHING] = CRL_NONE, [UNUSABLE] = CRL_UNUSABLE,
-        [STALE] = CRL_STALE,  [STALE_AND_REVOKED] = CRL_REVOKED,
-        [GOOD] = CRL_GOOD,    [REVOKED] = CRL_REVOKED};
+        [NOTHING] = CRL_NONE,   [UNUSABLE] = CRL_UNUSABLE,         [STALE] = CRL_STALE,
+        [IN_GRACE] = CRL_GOOD,  [STALE_AND_REVOKED] = CRL_REVOKED, [GOOD] = CRL_GOOD,
+        [REVOKED] = CRL_REVOKED};
     enum finding best = NOTHING;
     struct buf words = {0};
     for (size_t i = 0; i < count; i++) {

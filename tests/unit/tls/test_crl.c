@@ -103,6 +103,7 @@ static struct buf crl_of(const struct list *l)
 #define OURS  .issuer_file = "ca.crt", .key_file = "ca.key"
 #define FRESH .this_update = "260101000000Z", .next_update = "360101000000Z"
 static const time_t now = 1800000000; /* 2027-01-15 */
+static time_t grace;                  /* a test that wants some sets it */
 
 /* What the lists say of a certificate of ca.crt with this serial number. */
 static enum crl_status lookup(const struct list *lists, size_t count, struct str serial,
@@ -125,12 +126,12 @@ static enum crl_status lookup(const struct list *lists, size_t count, struct str
     }
     if (serial.len > 0)
         cert.serial = der_integer_trim(serial);
-    enum crl_status s = crl_lookup(crls, count, &cert, &issuer, now, 0, detail);
+    enum crl_status s = crl_lookup(crls, count, &cert, &issuer, now, grace, detail);
     /* The same with the signature remembered. */
     for (size_t i = 0; i < count; i++)
         crl_check_signature(&crls[i], &issuer);
     struct buf again = {0};
-    cr_expect_eq(crl_lookup(crls, count, &cert, &issuer, now, 0, &again), s);
+    cr_expect_eq(crl_lookup(crls, count, &cert, &issuer, now, grace, &again), s);
     buf_deinit(&again);
     for (size_t i = 0; i < count; i++)
         buf_deinit(&ders[i]);
@@ -379,5 +380,37 @@ Test(crl, needs_crl_sign_in_the_key_usage)
     arena_deinit(&a);
     buf_deinit(&none);
     buf_deinit(&der);
+    buf_deinit(&detail);
+}
+
+Test(crl, out_of_date_counts_in_its_grace_but_never_against_a_newer_one)
+{
+    static const struct list old = {OURS, .this_update = "250101000000Z",
+                                    .next_update = "260101000000Z"};
+    static const struct list old_listed = {OURS, .this_update = "250101000000Z",
+                                           .next_update = "260101000000Z", LISTED};
+    static const struct list fresh = {OURS, FRESH}, fresh_listed = {OURS, FRESH, LISTED};
+    const struct {
+        struct list lists[2];
+        size_t count;
+        enum crl_status status;
+    } cases[] = {
+        {{old}, 1, CRL_GOOD},
+        {{old_listed}, 1, CRL_REVOKED},
+        {{old, old_listed}, 2, CRL_REVOKED},
+        {{old_listed, fresh}, 2, CRL_GOOD}, /* a hold that was lifted */
+        {{old, fresh_listed}, 2, CRL_REVOKED},
+    };
+    const time_t end = 1767225600; /* 2026-01-01 */
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buf detail = {0};
+        grace = now - end;
+        cr_expect_eq(lookup(cases[i].lists, cases[i].count, STR("\x05"), "client.crt", &detail),
+                     cases[i].status, "%zu", i);
+        buf_deinit(&detail);
+    }
+    struct buf detail = {0};
+    grace = now - end - 1; /* seconds */
+    cr_expect_eq(lookup(&old, 1, STR("\x05"), "client.crt", &detail), CRL_STALE);
     buf_deinit(&detail);
 }
