@@ -9,6 +9,7 @@
 #include "name.h"
 #include "pem.h"
 #include "portcullis/base/memory.h"
+#include "portcullis/tls/identity.h"
 #include "random.h"
 #include "trust.h"
 
@@ -600,4 +601,9 @@ bool tls_context_same_trust(const struct tls_context *a, const struct tls_contex
 {
     return tls_settings_ask(&a->settings) && tls_settings_ask(&b->settings) &&
            a->trust == b->trust && same_rules(&a->rules, &b->rules);
+}
+
+void tls_context_judge(const struct tls_context *c, struct identity *i, time_t now)
+{
+    identity_judge(i, c->trust, now, &c->rules);
 }

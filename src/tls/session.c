@@ -357,7 +357,7 @@ static bool make_identity(struct tls_session *s)
     if (crt != NULL && !same_key(crt, s->identity))
         return false;
     if (s->context != NULL)
-        identity_judge(s->identity, s->context->trust, clock_wall(), &s->context->rules);
+        tls_context_judge(s->context, s->identity, clock_wall());
     return true;
 }
 

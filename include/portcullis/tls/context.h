@@ -3,6 +3,8 @@
 #ifndef PORTCULLIS_TLS_CONTEXT_H
 #define PORTCULLIS_TLS_CONTEXT_H
 
+#include <time.h>
+
 #include "portcullis/base/log.h"
 #include "portcullis/tls/settings.h"
 #include "portcullis/tls/verify.h"
@@ -30,6 +32,9 @@ const struct tls_settings *tls_context_settings(const struct tls_context *c);
 /* Do both ask clients for certificates under the same CA set, CRL and depth, so that an identity
  * accepted for one counts for the other? */
 bool tls_context_same_trust(const struct tls_context *a, const struct tls_context *b);
+/* The verdict on a client of this server block, at that time. */
+struct identity;
+void tls_context_judge(const struct tls_context *c, struct identity *i, time_t now);
 
 /* Once in every process before any handshake and after its last fork: seeds the random generator
  * (CVE-2026-25835). False: no entropy. */
