@@ -247,7 +247,8 @@ static bool build(struct builder *b, enum builder_kind kind)
     if (!builder_tell_settings(b))
         return false;
     step(b, BUILD_LOADED);
-    if (!privilege_find(&b->privilege, &b->settings) || !builder_get_logs(b))
+    if (!privilege_find(&b->privilege, &b->settings) || !builder_get_logs(b) ||
+        !builder_get_zones(b))
         return false;
     step(b, BUILD_LOGS);
     if (!builder_get_sockets(b))

@@ -48,6 +48,7 @@ void builder_reopen_log(struct builder *b, struct message *m);
 
 bool builder_tell_settings(struct builder *b);
 bool builder_get_logs(struct builder *b);
+bool builder_get_zones(struct builder *b);
 bool builder_get_sockets(struct builder *b);
 void builder_close_sockets(struct builder *b);
 

@@ -7,6 +7,7 @@
 #include "builder_impl.h"
 #include "portcullis/base/clock.h"
 #include "portcullis/base/memory.h"
+#include "zone_set.h"
 
 /* bind() is tried so often, a pause between: the previous owner of the address may be on its way
  * out. */
@@ -85,6 +86,31 @@ bool builder_get_logs(struct builder *b)
 {
     for (struct log_file *f = b->settings.log_files; f != NULL; f = f->next)
         if (!get_log(b, f))
+            return false;
+    return true;
+}
+
+static bool get_zone(struct builder *b, struct zone *z)
+{
+    struct message m;
+
+    memset(&m, 0, sizeof m);
+    m.type = MESSAGE_ZONE;
+    m.zone.size = z->size;
+    (void)snprintf(m.zone.name, sizeof m.zone.name, "%.*s", STR_ARG(z->name));
+    if (!send_to_master(b, &m) || !await_result(b, &m))
+        return false;
+    bool mapped = m.result.err == 0 && m.fd_count == 1 && zone_map(z, m.fds[0]);
+    if (!mapped)
+        zone_log_failure(z, m.result.err != 0 ? m.result.err : errno);
+    message_close_fds(&m);
+    return mapped;
+}
+
+bool builder_get_zones(struct builder *b)
+{
+    for (struct zone *z = b->settings.zones; z != NULL; z = z->next)
+        if (!get_zone(b, z))
             return false;
     return true;
 }

@@ -30,6 +30,8 @@ static size_t body_size(enum message_type type)
         return sizeof(struct message_settings);
     case MESSAGE_LOG:
         return sizeof(struct message_log);
+    case MESSAGE_ZONE:
+        return sizeof(struct message_zone);
     case MESSAGE_LISTEN:
         return sizeof(struct message_listen);
     case MESSAGE_RESULT:

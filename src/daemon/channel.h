@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "portcullis/base/zone.h"
 #include "portcullis/daemon/app.h"
 
 #define CHANNEL_FDS_MAX 64
@@ -16,6 +17,7 @@ enum message_type {
     /* builder to master */
     MESSAGE_SETTINGS, /* struct message_settings */
     MESSAGE_LOG,      /* struct message_log; answered by MESSAGE_RESULT with a descriptor */
+    MESSAGE_ZONE,     /* struct message_zone; answered by MESSAGE_RESULT with a descriptor */
     MESSAGE_LISTEN,   /* struct message_listen; answered by MESSAGE_RESULTs with descriptors */
     MESSAGE_READY,    /* also worker to builder */
     /* master to builder */
@@ -36,6 +38,11 @@ struct message_settings {
 struct message_log {
     int level;           /* of the master's own messages that go there; -1: none */
     char path[PATH_MAX]; /* empty: stderr, no descriptor in the answer */
+};
+
+struct message_zone {
+    size_t size;
+    char name[ZONE_NAME_MAX];
 };
 
 struct message_listen {
@@ -62,6 +69,7 @@ struct message {
     union {
         struct message_settings settings;
         struct message_log log;
+        struct message_zone zone;
         struct message_listen listen;
         struct message_result result;
         struct message_reopen reopen;

@@ -116,6 +116,8 @@ static void on_message(struct master *m, struct builder_ref *b, struct message *
         ref_on_settings(m, b, &msg->settings);
     else if (msg->type == MESSAGE_LOG)
         ref_on_log(m, b, &msg->log);
+    else if (msg->type == MESSAGE_ZONE)
+        ref_on_zone(m, b, &msg->zone);
     else if (msg->type == MESSAGE_LISTEN)
         ref_on_listen(m, b, &msg->listen);
 }
@@ -176,7 +178,7 @@ static void on_death(struct master *m, struct builder_ref *b, int status)
     else if (b == m->serving)
         on_death_of_serving(m);
     ref_free(b);
-    master_sweep_logs(m);
+    master_sweep(m);
 }
 
 static void reap(struct master *m)
@@ -410,7 +412,7 @@ static void end(struct master *m)
     if (m->report_fd != -1)
         detach_report(m->report_fd, m->status);
     (void)close(m->signal_fd);
-    master_close_logs(m);
+    master_close_all(m);
 }
 
 int daemon_run(const struct app *app, void *context, char **argv)

@@ -97,6 +97,7 @@ void ref_free(struct builder_ref *b)
     list_remove(&b->link);
     ref_close_channel(b);
     mem_free(b->logs);
+    mem_free(b->zones);
     mem_free(b);
 }
 

@@ -7,6 +7,7 @@
 #include "channel.h"
 #include "listen_set.h"
 #include "log_set.h"
+#include "zone_set.h"
 
 struct builder_log {
     struct log_file *file; /* NULL: syslog */
@@ -19,6 +20,8 @@ struct builder_ref {
     int channel; /* -1: it closed its end */
     struct builder_log *logs;
     size_t log_count;
+    struct kept_zone **zones;
+    size_t zone_count;
     char pid_path[PATH_MAX];
 };
 
@@ -31,6 +34,7 @@ struct master {
     struct builder_ref *building, *serving; /* others are leaving */
     struct listen_set sockets;
     struct log_set logs;
+    struct zone_set zones;
     struct log *log;         /* the chain of the serving configuration */
     char pid_path[PATH_MAX]; /* empty: not written */
     enum { RUNNING, QUITTING, TERMINATING } state;
@@ -54,12 +58,14 @@ void ref_order(struct builder_ref *b, enum message_type type);
 
 void ref_on_settings(struct master *m, struct builder_ref *b, const struct message_settings *s);
 void ref_on_log(struct master *m, struct builder_ref *b, const struct message_log *asked);
+void ref_on_zone(struct master *m, struct builder_ref *b, const struct message_zone *asked);
 void ref_on_listen(struct master *m, struct builder_ref *b, const struct message_listen *asked);
 /* The master logs where the configuration that serves says. */
 void master_adopt_logs(struct master *m, const struct builder_ref *b);
-/* Closes logs that nobody needs any more. */
-void master_sweep_logs(struct master *m);
+/* Closes logs and zones that nobody needs any more. */
+void master_sweep(struct master *m);
 void master_reopen_logs(struct master *m);
-void master_close_logs(struct master *m);
+/* At the end: the builders are gone. */
+void master_close_all(struct master *m);
 
 #endif

@@ -27,9 +27,24 @@ static bool is_log_needed(void *owner, const struct log_file *file)
     return false;
 }
 
-void master_sweep_logs(struct master *m)
+static bool is_zone_needed(void *owner, const struct kept_zone *zone)
+{
+    struct master *m = owner;
+
+    LIST_FOR_EACH(it, &m->builders)
+    {
+        struct builder_ref *b = ref_of(it);
+        for (size_t i = 0; i < b->zone_count; i++)
+            if (b->zones[i] == zone)
+                return true;
+    }
+    return false;
+}
+
+void master_sweep(struct master *m)
 {
     log_set_sweep(&m->logs, is_log_needed, m);
+    zone_set_sweep(&m->zones, is_zone_needed, m);
 }
 
 static void free_chain(struct log *log)
@@ -67,7 +82,7 @@ void master_adopt_logs(struct master *m, const struct builder_ref *b)
     if (old == NULL && before->file->fd > STDERR_FILENO)
         (void)close(before->file->fd);
     free_chain(old);
-    master_sweep_logs(m);
+    master_sweep(m);
     if (!m->has_served && m->place == DETACHED && m->log != NULL && m->log->file != &stderr_file)
         leave_terminal(m->log->file->fd);
 }
@@ -140,6 +155,18 @@ void ref_on_log(struct master *m, struct builder_ref *b, const struct message_lo
     reply(b, &result, has_fd ? &file->fd : NULL, has_fd ? 1 : 0);
 }
 
+void ref_on_zone(struct master *m, struct builder_ref *b, const struct message_zone *asked)
+{
+    struct kept_zone *zone = zone_set_take(&m->zones, asked->name, asked->size);
+    struct message_result result = {.err = zone == NULL ? errno : 0};
+
+    if (zone != NULL) {
+        b->zones = mem_realloc(b->zones, sizeof(struct kept_zone *) * (b->zone_count + 1));
+        b->zones[b->zone_count++] = zone;
+    }
+    reply(b, &result, zone != NULL ? &zone->fd : NULL, zone != NULL ? 1 : 0);
+}
+
 static void send_sockets(struct builder_ref *b, const struct listen_fds *sockets)
 {
     size_t sent = 0;
@@ -173,11 +200,12 @@ static bool keep_none(void *owner, const struct log_file *file)
     return false;
 }
 
-void master_close_logs(struct master *m)
+void master_close_all(struct master *m)
 {
     if (m->log != NULL)
         log_set_process(NULL);
     free_chain(m->log);
     m->log = NULL;
     log_set_sweep(&m->logs, keep_none, NULL);
+    zone_set_sweep(&m->zones, is_zone_needed, m);
 }

@@ -9,6 +9,7 @@
 #include "pid_file.h"
 #include "portcullis/base/memory.h"
 #include "worker.h"
+#include "zone_set.h"
 
 struct single {
     const struct app *app;
@@ -30,6 +31,26 @@ static bool open_logs(struct single *s)
         log_write_errno(&log_process, LOG_EMERG, errno, "open() \"%s\" failed", f->path.ptr);
         return false;
     }
+    return true;
+}
+
+static bool make_zone(struct zone *z)
+{
+    int fd = zone_create(z->size);
+    bool mapped = fd != -1 && zone_map(z, fd);
+
+    if (!mapped)
+        zone_log_failure(z, errno);
+    if (fd != -1)
+        (void)close(fd);
+    return mapped;
+}
+
+static bool make_zones(struct single *s)
+{
+    for (struct zone *z = s->settings.zones; z != NULL; z = z->next)
+        if (!make_zone(z))
+            return false;
     return true;
 }
 
@@ -86,7 +107,7 @@ int single_run(const struct app *app, void *context)
     if (s.conf == NULL)
         return 1;
     listen_set_init(&s.listening);
-    int status = open_logs(&s) && open_sockets(&s) ? run(&s) : 1;
+    int status = open_logs(&s) && make_zones(&s) && open_sockets(&s) ? run(&s) : 1;
     listen_set_close(&s.listening);
     mem_free(s.sockets);
     app->unload(s.conf);

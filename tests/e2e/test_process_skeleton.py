@@ -196,6 +196,45 @@ def test_reload_serves_the_new_file_and_leaves_old_connections_alone(daemon):
     d.settled(2)
 
 
+def count(d):
+    sock, line = d.connect()
+    sock.close()
+    return int(line.split()[2])
+
+
+def test_a_zone_is_one_for_all_workers_and_outlives_reloads_and_deaths(daemon):
+    d = daemon(PLAIN + "zone z 4096\n")
+    assert [count(d) for _ in range(6)] == [1, 2, 3, 4, 5, 6]
+    d.reload(SECOND + "zone z 4096\n")
+    assert count(d) == 7
+    os.kill(d.workers()[0], signal.SIGKILL)
+    assert count(d) == 8
+
+
+@pytest.mark.parametrize("other", ["zone other 4096\n", "zone z 8192\n"])
+def test_another_name_or_size_is_another_zone_and_an_unused_one_is_forgotten(daemon, other):
+    d = daemon(PLAIN + "zone z 4096\n")
+    assert count(d) == 1
+    d.reload(PLAIN + other)
+    assert count(d) == 1
+    d.settled(2)
+    d.reload(PLAIN + "zone z 4096\n")
+    assert count(d) == 1
+
+
+def test_a_zone_that_cannot_be_made_leaves_the_old_configuration_serving(daemon):
+    d = daemon(PLAIN + "zone z 4096\n")
+    d.write(SECOND + "zone z 9000000000000000000\n")
+    d.send(signal.SIGHUP)
+    d.logged('shared memory zone "z" of 9000000000000000000 octets failed')
+    assert count(d) == 1
+
+
+def test_a_zone_without_a_master(daemon):
+    d = daemon(PLAIN + "master off\nzone z 4096\n")
+    assert [count(d), count(d)] == [1, 2]
+
+
 def test_quit_waits_for_nobody_idle_but_ends_retired_workers_too(daemon):
     d = daemon(PLAIN)
     old, _ = d.connect()

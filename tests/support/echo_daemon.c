@@ -2,10 +2,12 @@
  *
  *   echo_daemon CONFIG       lines of "word value":
  *   listen ADDRESS:PORT | reuseport ADDRESS:PORT | unix PATH | workers N | pid PATH | log PATH |
- * greeting TEXT daemon on | master off | shutdown_timeout MS | fail STEP HOW    (STEP load,
- * prepare, start or 0…4; HOW exit, crash)
+ *   zone NAME SIZE | greeting TEXT | daemon on | master off | shutdown_timeout MS |
+ *   fail STEP HOW    (STEP load, prepare, start or 0…4; HOW exit, crash)
  *
- * A client is greeted ("TEXT PID") and then gets back what it sends. */
+ * A client is greeted ("TEXT PID", and with a zone how many were before it) and then gets back what
+ * it sends. */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +29,8 @@ struct conf {
     bool crash;
     struct log_file file;
     struct log log;
+    struct zone zone;
+    char zone_name[64];
 };
 
 struct echo {
@@ -82,6 +86,14 @@ static void add_unix(struct conf *c, const char *path)
         abort();
 }
 
+static void add_zone(struct conf *c, const char *value)
+{
+    if (sscanf(value, "%63s %zu", c->zone_name, &c->zone.size) != 2)
+        abort();
+    c->zone.name = str_of(c->zone_name);
+    c->settings->zones = &c->zone;
+}
+
 static bool read_line(struct conf *c, const char *word, const char *value)
 {
     if (strcmp(word, "listen") == 0 || strcmp(word, "reuseport") == 0)
@@ -96,6 +108,8 @@ static bool read_line(struct conf *c, const char *word, const char *value)
         (void)snprintf(c->log_path, sizeof c->log_path, "%s", value);
     else if (strcmp(word, "greeting") == 0)
         (void)snprintf(c->greeting, sizeof c->greeting, "%s", value);
+    else if (strcmp(word, "zone") == 0)
+        add_zone(c, value);
     else if (strcmp(word, "daemon") == 0)
         c->settings->daemonize = strcmp(value, "on") == 0;
     else if (strcmp(word, "master") == 0)
@@ -154,6 +168,7 @@ static void unload(void *conf)
 
     if (c->file.fd > STDERR_FILENO)
         (void)close(c->file.fd);
+    zone_unmap(&c->zone);
     mem_free(c);
 }
 
@@ -177,7 +192,10 @@ static void on_open(void *owner)
     struct client *c = owner;
     struct buf out = {0};
 
-    buf_printf(&out, "%s %d\n", c->echo->conf->greeting, (int)getpid());
+    buf_printf(&out, "%s %d", c->echo->conf->greeting, (int)getpid());
+    if (c->echo->conf->zone.memory != NULL)
+        buf_printf(&out, " %u", atomic_fetch_add((atomic_uint *)c->echo->conf->zone.memory, 1) + 1);
+    buf_append_char(&out, '\n');
     (void)stream_write(c->stream, &out);
     buf_deinit(&out);
 }
