@@ -100,10 +100,24 @@ const struct enum_name verify_modes[] = {
     {"report", TLS_VERIFY_REPORT},     {NULL, 0},
 };
 
+const char *verify_mode_name(enum tls_verify_mode mode)
+{
+    const struct enum_name *row = verify_modes;
+    while (row->value != mode)
+        row++;
+    return row->name;
+}
+
+bool set_location_verify(struct loader *l, const struct conf_node *node, void *field)
+{
+    loader_location(l)->verify_pos = node->pos;
+    return set_enum(l, node, field);
+}
+
 /* The server's, and what its locations begin with. */
 static bool set_verify(struct loader *l, const struct conf_node *node, void *field)
 {
-    if (!set_enum(l, node, field))
+    if (!set_location_verify(l, node, field))
         return false;
     loader_location(l)->verify = *(enum tls_verify_mode *)field;
     return true;

@@ -267,6 +267,8 @@ bool set_client_rule(struct loader *l, const struct conf_node *node, void *field
 bool verify_needs_ca(enum tls_verify_mode mode);
 /* ssl_verify_client's values; rows in directives_ssl.c and directives_location.c. */
 extern const struct enum_name verify_modes[];
+/* The same, and where it stood. */
+bool set_location_verify(struct loader *l, const struct conf_node *node, void *field);
 /* TLS contexts of all servers that need one. */
 void tls_build(struct loader *l, const struct server_conf *outer);
 

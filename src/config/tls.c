@@ -92,6 +92,7 @@ static void tell(void *owner, enum log_level level, const char *message)
 static void build(struct loader *l, struct server_conf *s)
 {
     struct telling t = {l, s->tls_pos.line ? &s->tls_pos : &s->pos};
+    s->tls.judges_only = l->options->judges_only;
     s->tls.certificate_keys.count = s->tls.certificates.count; /* nginx: spare keys are left */
     s->tls_context = tls_context_new(l->snapshot->tls_pool, &s->tls,
                                      (struct tls_report){.problem = tell, .owner = &t});

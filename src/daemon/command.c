@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "explain.h"
 #include "log_set.h"
 #include "pid_file.h"
 #include "portcullis/base/clock.h"
@@ -23,6 +24,7 @@ static const char help_text[] =
     "Usage: portcullis [-?hvVtTq] [-s signal] [-p prefix]\n"
     "                  [-e filename] [-c filename] [-g directives]\n"
     "       portcullis --check [host:port]\n"
+    "       portcullis explain [options] certificate...\n"
     "\n"
     "Options:\n"
     "  -?,-h         : this help\n"
@@ -38,6 +40,8 @@ static const char help_text[] =
     "  -g directives : set global directives out of configuration file\n"
     "  --check       : is the server healthy? Any answer over TLS, without a certificate, says "
     "yes\n"
+    "  explain       : would a client with these certificates be let in, and why not? "
+    "\"portcullis explain -h\" has its options\n"
     "\n";
 
 /* ------------------------------------------------------------------ reading */
@@ -175,10 +179,58 @@ static void take_check(struct command *c, struct words *w)
         replace(&c->check, w->items[++w->at]);
 }
 
+static void begin_explain(struct command *c, struct words *w)
+{
+    w->at = 2;
+    c->action = COMMAND_EXPLAIN;
+    c->explain = (struct explain_options){.location = STR("/"),
+                                          .files = mem_zalloc(sizeof(char *) * (size_t)w->count)};
+}
+
+/* Where a long option's value goes; NULL: there is no such option. */
+static struct str *explain_field(struct explain_options *e, const char *name)
+{
+    const struct {
+        const char *name;
+        struct str *field;
+    } options[] = {{"--server", &e->server}, {"--location", &e->location},
+                   {"--ca", &e->ca},         {"--intermediates", &e->intermediates},
+                   {"--crl", &e->crl},       {"--depth", &e->depth},
+                   {"--time", &e->time}};
+
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+        if (strcmp(name, options[i].name) == 0)
+            return options[i].field;
+    return NULL;
+}
+
+static void take_explain_word(struct command *c, struct words *w)
+{
+    const char *word = w->items[w->at];
+    struct str *field = explain_field(&c->explain, word);
+
+    if (field != NULL && w->at + 1 < w->count)
+        *field = str_of(w->items[++w->at]);
+    else if (field != NULL)
+        wrong(c, "option \"%s\" requires a value", word);
+    else if (word[0] != '-' || word[1] == '\0')
+        c->explain.files[c->explain.file_count++] = word;
+    else if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0)
+        c->show_help = true;
+    else if (strchr("cpeg", word[1]) != NULL)
+        take_value(c, word[1], word + 2, w);
+    else
+        wrong(c, "invalid option: \"%s\"", word);
+}
+
 static void take_word(struct command *c, struct words *w)
 {
     const char *word = w->items[w->at];
 
+    if (c->action == COMMAND_EXPLAIN) {
+        take_explain_word(c, w);
+        return;
+    }
     if (strcmp(word, "--check") == 0)
         take_check(c, w);
     else if (strcmp(word, "--help") == 0)
@@ -229,6 +281,8 @@ void command_parse(struct command *c, int argc, char **argv)
                           .error_log = kept(""),
                           .directives = kept(""),
                           .check = kept("")};
+    if (w.count > 1 && strcmp(w.items[1], "explain") == 0)
+        begin_explain(c, &w);
     for (; w.at < w.count && c->action != COMMAND_WRONG; w.at++)
         take_word(c, &w);
     complete_prefix(c);
@@ -243,6 +297,7 @@ void command_free(struct command *c)
     mem_free((void *)c->error_log.ptr);
     mem_free((void *)c->directives.ptr);
     mem_free((void *)c->check.ptr);
+    mem_free(c->explain.files);
 }
 
 /* ------------------------------------------------------------------ doing */
@@ -332,7 +387,7 @@ int command_execute(struct command *c, char **argv)
 {
     clock_update();
     if (c->action == COMMAND_WRONG)
-        return 1;
+        return c->explain.files != NULL ? EXPLAIN_UNTOLD : 1;
     if (c->action == COMMAND_VERSION)
         return show_version(c);
     open_first_log(c);
@@ -343,6 +398,8 @@ int command_execute(struct command *c, char **argv)
         return send_signal(c);
     case COMMAND_CHECK:
         return check_run(c);
+    case COMMAND_EXPLAIN:
+        return explain_run(c);
     default:
         return daemon_run(&proxy_app, c, argv);
     }

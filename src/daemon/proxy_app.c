@@ -54,6 +54,7 @@ struct snapshot *proxy_app_read(const struct command *c)
         .error_log = c->error_log,
         .access_log = default_access_log(),
         .default_pid_path = STR(PORTCULLIS_PID),
+        .judges_only = c->action == COMMAND_EXPLAIN,
         .problem = on_problem,
         .owner = (void *)c,
     };

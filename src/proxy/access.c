@@ -89,30 +89,41 @@ static enum refusal refusal_by_rules(const struct location_conf *loc, struct ide
     return is_unknown ? identity_refusal(id) : REFUSAL_NOT_PERMITTED;
 }
 
-/* By a location's rules; NULL: what holds everywhere. */
-static struct access_facts gather(const struct request *req, struct identity *id,
-                                  const struct location_conf *loc)
+static struct access_facts gather(const struct access_subject *s, const struct location_conf *loc)
 {
-    const struct server_conf *handshake = client_tls_server(req->client);
+    struct identity *id = s->identity;
     struct access_facts f = {
-        .address_is_tls = req->bind->listen.ssl,
-        .connection_is_tls = client_is_tls(req->client),
-        .same_server = handshake == req->server,
-        .sni_matched = client_sni_matched(req->client),
+        .address_is_tls = s->bind->listen.ssl,
+        .connection_is_tls = s->connection_is_tls,
+        .same_server = s->handshake == s->server,
+        .sni_matched = s->sni_matched,
         .mode = loc ? loc->verify : TLS_VERIFY_OFF,
         .has_identity = id != NULL,
     };
     if (!f.same_server)
-        f.same_trust = has_same_trust(handshake, req->server);
+        f.same_trust = has_same_trust(s->handshake, s->server);
     if (f.mode != TLS_VERIFY_OFF)
         f.rules = refusal_by_rules(loc, id);
     if (!id)
         return f;
     f.is_verified = identity_is_verified(id);
-    f.has_expired = identity_valid_until(id) < clock_wall(); /* since the handshake */
+    f.has_expired = identity_valid_until(id) < s->now; /* since the handshake */
     f.is_about_issuer = identity_refusal_is_about_issuer(id);
     f.refusal = identity_refusal(id);
     return f;
+}
+
+struct access_verdict access_ask(const struct access_subject *s, const struct location_conf *loc)
+{
+    struct access_facts facts = gather(s, loc);
+    return access_judge(&facts);
+}
+
+/* Where locations differ nobody can tell yet whether the certificate matters: what holds without it
+ * is checked first, the rest by access_check_location before anything answers. */
+const struct location_conf *access_first_location(const struct server_conf *s)
+{
+    return s->verify_varies ? NULL : s->root;
 }
 
 bool access_client_is_verified(const struct request *req)
@@ -124,21 +135,20 @@ bool access_client_is_verified(const struct request *req)
 /* ---- what follows ---- */
 
 /* The rule that decided, for whoever has to change it. */
-static struct str rule_words(struct request *req, const struct location_conf *loc,
-                             struct identity *id)
+static struct str rule_words(struct arena *a, const struct location_conf *loc, struct identity *id)
 {
     struct client_ruling ruling = client_rules_ask(loc, id);
     const struct client_rule *rule = ruling.rule;
     if (rule)
-        return arena_printf(&req->arena, ", by ssl_client_deny %s in %.*s:%u",
+        return arena_printf(a, ", by ssl_client_deny %s in %.*s:%u",
                             client_rule_kind_name(rule->kind), STR_ARG(rule->file), rule->line);
     rule = &loc->client_rules.items[loc->client_rules.count - 1];
-    return arena_printf(&req->arena, ", by no ssl_client_allow (the last in %.*s:%u)",
-                        STR_ARG(rule->file), rule->line);
+    return arena_printf(a, ", by no ssl_client_allow (the last in %.*s:%u)", STR_ARG(rule->file),
+                        rule->line);
 }
 
-static struct str refusal_words(struct request *req, enum refusal why, struct identity *id,
-                                const struct location_conf *loc)
+struct str access_words(struct arena *a, enum refusal why, struct identity *id,
+                        const struct location_conf *loc)
 {
     if (why == REFUSAL_HOST_NOT_FOR_THIS_CONNECTION)
         return STR("client attempted to request the server name different from the one that was "
@@ -149,14 +159,13 @@ static struct str refusal_words(struct request *req, enum refusal why, struct id
     if (!identity_is_verified(id) && !is_barred)
         return identity_detail(id);
     if (!identity_has_certificate(id))
-        return arena_concat(&req->arena,
-                            (struct str[]){STR("no certificate"), rule_words(req, loc, id)}, 2);
+        return arena_concat(a, (struct str[]){STR("no certificate"), rule_words(a, loc, id)}, 2);
     /* Good when the connection began, so the verifier said nothing. */
     struct str subject = identity_subject(id), issuer = identity_issuer(id);
     struct str serial = identity_serial(id);
-    struct str rule = is_barred ? rule_words(req, loc, id) : STR("");
-    return arena_printf(&req->arena, "%.*s, issuer %.*s, serial %.*s%.*s", STR_ARG(subject),
-                        STR_ARG(issuer), STR_ARG(serial), STR_ARG(rule));
+    struct str rule = is_barred ? rule_words(a, loc, id) : STR("");
+    return arena_printf(a, "%.*s, issuer %.*s, serial %.*s%.*s", STR_ARG(subject), STR_ARG(issuer),
+                        STR_ARG(serial), STR_ARG(rule));
 }
 
 static bool refuse(struct request *req, enum refusal why, struct identity *id,
@@ -164,7 +173,7 @@ static bool refuse(struct request *req, enum refusal why, struct identity *id,
 {
     req->refusal = why;
     req->reported = REFUSAL_NONE;
-    req->refusal_detail = refusal_words(req, why, id, loc);
+    req->refusal_detail = access_words(&req->arena, why, id, loc);
     (void)request_id(req); /* the page shows it, and the log line, too */
     refusal_log_add(access_logs_refusals(proxy_access_logs(req->proxy)), &req->log,
                     client_addr(req->client), why, req->refusal_detail);
@@ -186,15 +195,23 @@ static void report(struct request *req, enum refusal why, struct identity *id,
         return;
     req->reported = why;
     refusal_log_report(access_logs_refusals(proxy_access_logs(req->proxy)), &req->log,
-                       client_addr(req->client), why, refusal_words(req, why, id, loc));
+                       client_addr(req->client), why, access_words(&req->arena, why, id, loc));
 }
 
 static bool check(struct request *req, const struct location_conf *loc)
 {
     struct tls_session *tls = stream_tls(client_stream(req->client));
     struct identity *id = tls ? tls_session_identity(tls) : NULL;
-    struct access_facts facts = gather(req, id, loc);
-    struct access_verdict verdict = access_judge(&facts);
+    struct access_subject subject = {
+        .bind = req->bind,
+        .handshake = client_tls_server(req->client),
+        .server = req->server,
+        .connection_is_tls = client_is_tls(req->client),
+        .sni_matched = client_sni_matched(req->client),
+        .identity = id,
+        .now = clock_wall(),
+    };
+    struct access_verdict verdict = access_ask(&subject, loc);
     req->identity = verdict.identity_counts ? id : NULL;
     switch (verdict.kind) {
     case ACCESS_PASSES:
@@ -210,20 +227,11 @@ static bool check(struct request *req, const struct location_conf *loc)
     return false;
 }
 
-/* Where locations differ nobody can tell yet whether the certificate matters: what holds without it
- * is checked here, the rest by access_check_location before anything answers. */
-static bool check_connection(struct request *req)
-{
-    return check(req, NULL);
-}
-
 bool access_check_client(struct request *req)
 {
     req->is_admitted = false;
     req->is_checked = true;
-    if (req->server->verify_varies)
-        return check_connection(req);
-    return check(req, req->server->root);
+    return check(req, access_first_location(req->server));
 }
 
 bool access_check_location(struct request *req)

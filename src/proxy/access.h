@@ -29,6 +29,24 @@ struct access_verdict {
 
 struct access_verdict access_judge(const struct access_facts *f);
 
+/* Who asks to come in, over which connection, to which server. */
+struct access_subject {
+    const struct bind_conf *bind;
+    const struct server_conf *handshake; /* the block that served the handshake; NULL without TLS */
+    const struct server_conf *server;    /* the block that Host names */
+    bool connection_is_tls, sni_matched;
+    struct identity *identity; /* NULL without TLS */
+    time_t now;
+};
+/* By a location's rules; NULL: what holds everywhere. */
+struct access_verdict access_ask(const struct access_subject *s, const struct location_conf *loc);
+/* Whose rules are asked before the location is known; NULL where locations differ: then the
+ * location's are, later on. */
+const struct location_conf *access_first_location(const struct server_conf *s);
+/* What the log says of a refusal. */
+struct str access_words(struct arena *a, enum refusal why, struct identity *id,
+                        const struct location_conf *loc);
+
 /* Where a server's locations differ in ssl_verify_client: by that of the request's location, before
  * anything of it runs. False: the request was answered. True for one that was refused before: what
  * error_page shows it is shown. */

@@ -3,7 +3,7 @@
  *   exact (=)  ▶ longest prefix, its nested ones, ends here when ^~  ▶ first regex, its nested ones
  * ▶ that prefix
  */
-#include "variables.h"
+#include "route.h"
 
 /* ---- the server ---- */
 
@@ -39,13 +39,6 @@ void request_set_location(struct request *req, const struct location_conf *loc)
         req->log.log = req->location->error_log;
 }
 
-struct search {
-    const struct location_conf *found;
-    bool is_final;    /* exact, or a redirect: no regex may take it */
-    bool is_redirect; /* found's name is the path and a slash */
-    bool has_failed;  /* a regex gave up */
-};
-
 /* "/x" where "/x/" proxies and "/x" is nothing of its own. */
 static bool lacks_slash(const struct location_conf *loc, struct str path)
 {
@@ -77,44 +70,54 @@ static const struct location_conf *find_exact(const struct location_set *set, st
     return set->exact.count ? strmap_find(&set->exact, path) : NULL;
 }
 
-static bool search_regexes(struct request *req, const struct location_set *set, struct search *s);
+static bool search_regexes(struct route_search *s, const struct location_set *set);
 
 /* True: something in this set fits. */
-static bool search_set(struct request *req, const struct location_set *set, struct search *s)
+static bool search_set(struct route_search *s, const struct location_set *set)
 {
-    const struct location_conf *loc = find_exact(set, req->path);
+    const struct location_conf *loc = find_exact(set, s->path);
     if (loc) {
         s->found = loc;
         return s->is_final = true;
     }
     bool is_redirect = false;
-    loc = find_prefix(set, req->path, &is_redirect);
+    loc = find_prefix(set, s->path, &is_redirect);
     if (loc) {
         s->found = loc;
         if (is_redirect)
             return s->is_redirect = s->is_final = true;
-        search_set(req, &loc->nested, s);
+        search_set(s, &loc->nested);
         if (s->is_final || s->has_failed)
             return true;
     }
     bool allows_regex = !loc || loc->kind != LOCATION_PREFIX_FINAL;
-    return (allows_regex && search_regexes(req, set, s)) || loc;
+    return (allows_regex && search_regexes(s, set)) || loc;
 }
 
-static bool search_regexes(struct request *req, const struct location_set *set, struct search *s)
+static bool search_regexes(struct route_search *s, const struct location_set *set)
 {
     for (size_t i = 0; i < set->regexes.count; i++) {
         const struct location_conf *loc = set->regexes.items[i];
-        enum match_result match = request_try_match(req, &loc->regex, req->path);
+        enum match_result match = s->match(s->owner, &loc->regex, s->path);
         if (match == MATCH_FAILED)
             return s->has_failed = true;
         if (match == MATCH_NO)
             continue;
         s->found = loc;
-        search_set(req, &loc->nested, s);
+        search_set(s, &loc->nested);
         return s->is_final = true;
     }
     return false;
+}
+
+void route_search(struct route_search *s, const struct location_set *set)
+{
+    search_set(s, set);
+}
+
+static enum match_result match_for_request(void *owner, const struct regex_conf *r, struct str path)
+{
+    return request_try_match(owner, r, path);
 }
 
 static void redirect_to_slash(struct request *req, const struct location_conf *loc)
@@ -126,11 +129,11 @@ static void redirect_to_slash(struct request *req, const struct location_conf *l
 
 const struct location_conf *route_location(struct request *req)
 {
-    struct search s = {0};
+    struct route_search s = {.path = req->path, .match = match_for_request, .owner = req};
     if (req->outer_location->kind == LOCATION_NAMED)
         return req
             ->outer_location; /* error_page said which; its limit_except may stand in for it */
-    search_set(req, &req->server->locations, &s);
+    route_search(&s, &req->server->locations);
     if (s.has_failed) {
         respond_status(req, 500);
         return NULL;

@@ -84,11 +84,6 @@ struct file_kind {
     bool (*add)(void *owner, struct str der, const char **problem);
 };
 
-static bool is_certificate_label(struct str label)
-{
-    return str_eq(label, STR("CERTIFICATE")) || str_eq(label, STR("X509 CERTIFICATE"));
-}
-
 static bool is_crl_label(struct str label)
 {
     return str_eq(label, STR("X509 CRL"));
@@ -205,12 +200,11 @@ static bool add_crl(void *owner, struct str der, const char **problem)
 }
 
 static const struct file_kind client_ca_kind = {"CA certificates", "ssl_client_certificate",
-                                                is_certificate_label, add_named_ca};
+                                                pem_is_certificate, add_named_ca};
 static const struct file_kind trusted_ca_kind = {"CA certificates", "ssl_trusted_certificate",
-                                                 is_certificate_label, add_ca};
-static const struct file_kind intermediates_kind = {"intermediate certificates",
-                                                    "ssl_client_intermediates",
-                                                    is_certificate_label, add_intermediate};
+                                                 pem_is_certificate, add_ca};
+static const struct file_kind intermediates_kind = {
+    "intermediate certificates", "ssl_client_intermediates", pem_is_certificate, add_intermediate};
 static const struct file_kind crl_kind = {"revocation lists", "ssl_crl", is_crl_label, add_crl};
 
 enum { CA_NAMES_MAX = 8192 }; /* Half a list would make clients leave out good certificates. */
@@ -310,7 +304,7 @@ static bool add_own(void *owner, struct str der, const char **problem)
                                                   accept_extension, NULL) == 0;
 }
 
-static const struct file_kind own_kind = {"certificate", "ssl_certificate", is_certificate_label,
+static const struct file_kind own_kind = {"certificate", "ssl_certificate", pem_is_certificate,
                                           add_own};
 
 static bool load_key(const struct tls_report *r, struct key_pair *pair, struct str password_file)
@@ -564,7 +558,7 @@ struct tls_context *tls_context_new(struct tls_pool *pool, const struct tls_sett
     bool good = settings_are_sound(s, &r);
     good = choose_suites(c, &r) && good;
     good = choose_groups(c, &r) && good;
-    good = load_pairs(c, pool, &r) && good;
+    good = (s->judges_only || load_pairs(c, pool, &r)) && good;
     const struct trust_set *set = pool_trust(pool, s, &c->rules, &r);
     if (!good || set == NULL) {
         tls_context_free(c);
@@ -606,4 +600,10 @@ bool tls_context_same_trust(const struct tls_context *a, const struct tls_contex
 void tls_context_judge(const struct tls_context *c, struct identity *i, time_t now)
 {
     identity_judge(i, c->trust, now, &c->rules);
+}
+
+void tls_context_trace(const struct tls_context *c, const struct identity *i, time_t now,
+                       struct verify_trace *trace)
+{
+    identity_trace(i, c->trust, now, &c->rules, trace);
 }

@@ -135,6 +135,14 @@ void identity_judge(struct identity *i, const struct trust *t, time_t now,
     buf_deinit(&detail);
 }
 
+void identity_trace(const struct identity *i, const struct trust *t, time_t now,
+                    const struct verify_rules *rules, struct verify_trace *trace)
+{
+    struct buf detail = {0};
+    (void)verify_chain_trace(t, i->chain, i->count, now, rules, &detail, trace);
+    buf_deinit(&detail);
+}
+
 bool identity_is_verified(const struct identity *i)
 {
     return i->refusal == REFUSAL_NONE && i->count > 0;

@@ -310,6 +310,12 @@ struct str identity_der(const struct identity *i)
     return i->count > 0 ? i->chain[0] : STR_NONE;
 }
 
+size_t identity_sent(const struct identity *i, const struct str **certificates)
+{
+    *certificates = i->chain;
+    return i->count;
+}
+
 size_t identity_path(const struct identity *i, const struct str **certificates)
 {
     *certificates = i->path;

@@ -67,6 +67,11 @@ enum pem_result pem_next(struct str *text, struct str *label, struct buf *der)
     return decode(body, der) ? PEM_BLOCK : PEM_BROKEN;
 }
 
+bool pem_is_certificate(struct str label)
+{
+    return str_eq(label, STR("CERTIFICATE")) || str_eq(label, STR("X509 CERTIFICATE"));
+}
+
 enum { FILE_MAX = 256 << 20 };
 
 static bool read_all(int fd, struct buf *out)

@@ -3,10 +3,11 @@
 #include <assert.h>
 
 static const struct {
-    const char *code, *openssl_words, *cure;
+    const char *code, *openssl_words, *cure, *remedy;
 } reasons[REFUSALS] = {
-    [REFUSAL_NONE] = {"", "", ""},
-#define X(id, reason_code, words, what_to_do) [REFUSAL_##id] = {reason_code, words, what_to_do},
+    [REFUSAL_NONE] = {"", "", "", ""},
+#define X(id, reason_code, words, owner_does, operator_does) \
+    [REFUSAL_##id] = {reason_code, words, owner_does, operator_does},
 #include "portcullis/tls/reasons.def"
 #undef X
 };
@@ -27,4 +28,10 @@ const char *refusal_cure(enum refusal r)
 {
     assert(r < REFUSALS);
     return reasons[r].cure;
+}
+
+const char *refusal_remedy(enum refusal r)
+{
+    assert(r < REFUSALS);
+    return reasons[r].remedy;
 }

@@ -8,6 +8,7 @@
  * of one that led nowhere. Both parts work on a budget. */
 #include "portcullis/tls/verify.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "constraints.h"
@@ -50,7 +51,8 @@ struct search {
     enum rank rank; /* of the failure below */
     enum refusal refusal;
     struct buf *detail;
-    struct verify_path *good; /* may be NULL */
+    struct verify_path *good;   /* may be NULL */
+    struct verify_trace *trace; /* may be NULL */
 };
 
 /* ---- failures ---------------------------------------------------------------------------------
@@ -85,14 +87,55 @@ static void describe(struct search *s, const struct cert *c, struct str words)
     }
 }
 
-static void fail(struct search *s, enum rank rank, enum refusal refusal, const struct cert *c,
+/* What an explanation shows is the path that the verdict is about: the last one noted. */
+static void note_path(const struct search *s, bool is_complete)
+{
+    struct verify_trace *t = s->trace;
+    if (t == NULL)
+        return;
+    for (size_t i = 0; i < s->length; i++) {
+        const struct cert *c = s->path[i];
+        bool is_sent = c >= s->sent && c < s->sent + s->sent_count;
+        t->path[i].der = arena_str(t->arena, c->der);
+        t->path[i].source = is_complete && i + 1 == s->length ? VERIFY_ANCHOR
+                            : is_sent                         ? VERIFY_SENT
+                                                              : VERIFY_KNOWN;
+    }
+    t->length = s->length;
+    t->is_complete = is_complete;
+    t->check_count = 0;
+}
+
+static struct str name_text(struct arena *a, struct str name)
+{
+    struct buf text = {0};
+    if (name.ptr != NULL)
+        name_append_rfc2253(&text, name);
+    struct str kept = arena_str(a, buf_str(&text));
+    buf_deinit(&text);
+    return kept;
+}
+
+static void note_failed(const struct search *s, const struct cert *c)
+{
+    if (s->trace == NULL)
+        return;
+    s->trace->subject = name_text(s->trace->arena, c->subject);
+    s->trace->issuer = name_text(s->trace->arena, c->issuer);
+}
+
+/* True: this is the one to be reported so far. */
+static bool fail(struct search *s, enum rank rank, enum refusal refusal, const struct cert *c,
                  struct str words)
 {
     if (rank <= s->rank)
-        return;
+        return false;
     s->rank = rank;
     s->refusal = refusal;
     describe(s, c, words);
+    note_path(s, rank == RANK_COMPLETE_PATH);
+    note_failed(s, c);
+    return true;
 }
 
 /* ---- judging a complete path ------------------------------------------------------------------
@@ -307,10 +350,46 @@ static enum refusal check_revocation(const struct search *s, struct finding *f)
     return first;
 }
 
-static enum refusal (*const checks[])(const struct search *s, struct finding *f) = {
-    check_extensions, check_keys,     check_issuers, check_depth,      check_dates,
-    check_leaf,       check_purposes, check_names,   check_revocation,
+static const struct {
+    const char *name;
+    enum refusal (*ask)(const struct search *s, struct finding *f);
+} checks[] = {
+    {"critical extensions", check_extensions},
+    {"keys", check_keys},
+    {"issuers are CAs", check_issuers},
+    {"length", check_depth},
+    {"dates", check_dates},
+    {"the client's key usage", check_leaf},
+    {"purposes", check_purposes},
+    {"name constraints", check_names},
+    {"revocation", check_revocation},
 };
+enum { CHECKS = sizeof checks / sizeof *checks };
+static_assert((size_t)CHECKS <= (size_t)VERIFY_CHECKS_MAX, "a trace has room for each check");
+
+static size_t place_in_path(const struct search *s, const struct cert *c)
+{
+    size_t at = 0;
+    while (at < s->length && s->path[at] != c)
+        at++;
+    return at;
+}
+
+/* The verdict stops at the first objection; an explanation has them all. */
+static void note_checks(const struct search *s)
+{
+    struct verify_trace *t = s->trace;
+    struct finding f = {0};
+    for (size_t i = 0; t != NULL && i < CHECKS; i++) {
+        struct verify_check *c = &t->checks[t->check_count++];
+        *c = (struct verify_check){.name = checks[i].name, .refusal = checks[i].ask(s, &f)};
+        if (c->refusal == REFUSAL_NONE)
+            continue;
+        c->words = arena_str(t->arena, buf_str(&f.words));
+        c->at = place_in_path(s, f.cert);
+    }
+    buf_deinit(&f.words);
+}
 
 static void keep_path(const struct search *s)
 {
@@ -328,12 +407,14 @@ static bool judge(struct search *s)
 {
     struct finding f = {0};
     enum refusal r = REFUSAL_NONE;
-    for (size_t i = 0; i < sizeof checks / sizeof *checks && r == REFUSAL_NONE; i++)
-        r = checks[i](s, &f);
-    if (r != REFUSAL_NONE)
-        fail(s, RANK_COMPLETE_PATH, r, f.cert, buf_str(&f.words));
-    else
+    for (size_t i = 0; i < CHECKS && r == REFUSAL_NONE; i++)
+        r = checks[i].ask(s, &f);
+    if (r == REFUSAL_NONE) {
         keep_path(s);
+        note_path(s, true);
+    }
+    if (r == REFUSAL_NONE || fail(s, RANK_COMPLETE_PATH, r, f.cert, buf_str(&f.words)))
+        note_checks(s);
     buf_deinit(&f.words);
     return r == REFUSAL_NONE;
 }
@@ -484,13 +565,11 @@ static bool read_sent(struct search *s, const struct str *chain_der, size_t coun
     return true;
 }
 
-enum refusal verify_chain_path(const struct trust *t, const struct str *chain_der, size_t count,
-                               time_t now, const struct verify_rules *rules, struct buf *detail,
-                               struct verify_path *path)
+/* Of the search, what the caller knows: trust, rules, now, detail, and where to tell more. */
+static enum refusal verify(struct search *s, const struct str *chain_der, size_t count)
 {
+    struct buf *detail = s->detail;
     buf_clear(detail);
-    if (path != NULL)
-        path->count = 0;
     if (count == 0) {
         buf_append_str(detail, STR("the client sent no certificate"));
         return REFUSAL_CERT_MISSING;
@@ -499,27 +578,41 @@ enum refusal verify_chain_path(const struct trust *t, const struct str *chain_de
         buf_printf(detail, "the client sent %zu certificates", count);
         return REFUSAL_CHAIN_TOO_COMPLEX;
     }
-    struct search s = {.trust = t,
-                       .rules = rules,
-                       .now = now,
-                       .sent = mem_zalloc(count * sizeof(struct cert)),
-                       .signatures_left = SIGNATURES_MAX,
-                       .paths_left = PATHS_MAX,
-                       .refusal = REFUSAL_INTERNAL,
-                       .detail = detail,
-                       .good = path};
+    s->sent = mem_zalloc(count * sizeof(struct cert));
+    s->signatures_left = SIGNATURES_MAX;
+    s->paths_left = PATHS_MAX;
+    s->refusal = REFUSAL_INTERNAL;
     bool good = false;
-    if (read_sent(&s, chain_der, count)) {
-        s.path[0] = &s.sent[0];
-        s.length = 1;
-        good = extend(&s);
+    if (read_sent(s, chain_der, count)) {
+        s->path[0] = &s->sent[0];
+        s->length = 1;
+        good = extend(s);
     }
     if (good)
         buf_clear(detail);
-    for (size_t i = 0; i < s.sent_count; i++)
-        cert_deinit(&s.sent[i]);
-    mem_free(s.sent);
-    return good ? REFUSAL_NONE : s.refusal;
+    for (size_t i = 0; i < s->sent_count; i++)
+        cert_deinit(&s->sent[i]);
+    mem_free(s->sent);
+    return good ? REFUSAL_NONE : s->refusal;
+}
+
+enum refusal verify_chain_path(const struct trust *t, const struct str *chain_der, size_t count,
+                               time_t now, const struct verify_rules *rules, struct buf *detail,
+                               struct verify_path *path)
+{
+    struct search s = {.trust = t, .rules = rules, .now = now, .detail = detail, .good = path};
+    if (path != NULL)
+        path->count = 0;
+    return verify(&s, chain_der, count);
+}
+
+enum refusal verify_chain_trace(const struct trust *t, const struct str *chain_der, size_t count,
+                                time_t now, const struct verify_rules *rules, struct buf *detail,
+                                struct verify_trace *trace)
+{
+    struct search s = {.trust = t, .rules = rules, .now = now, .detail = detail, .trace = trace};
+    *trace = (struct verify_trace){.arena = trace->arena};
+    return verify(&s, chain_der, count);
 }
 
 enum refusal verify_chain(const struct trust *t, const struct str *chain_der, size_t count,

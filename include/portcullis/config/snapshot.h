@@ -28,6 +28,9 @@ struct conf_pos {
     unsigned line;
 };
 
+/* "optional_no_ca", as ssl_verify_client has it. */
+const char *verify_mode_name(enum tls_verify_mode mode);
+
 /* ---- process ---- */
 
 struct process_conf {
@@ -373,6 +376,7 @@ struct location_conf {
     struct script script; /* not inherited */
     bool internal;
     enum tls_verify_mode verify; /* ssl_verify_client */
+    struct conf_pos verify_pos;  /* line 0: nowhere, it is off by default */
     VEC(struct client_rule) client_rules;
     bool auto_redirect; /* prefix ends with "/" and proxies: "/x" is redirected to "/x/" */
 

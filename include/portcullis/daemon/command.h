@@ -11,8 +11,18 @@ enum command_action {
     COMMAND_TEST,    /* -t, -T */
     COMMAND_SIGNAL,  /* -s */
     COMMAND_CHECK,   /* --check */
+    COMMAND_EXPLAIN, /* explain */
     COMMAND_VERSION, /* -v, -V, -h */
     COMMAND_WRONG,   /* stderr says why */
+};
+
+/* What follows "explain". Borrowed from the command line. */
+struct explain_options {
+    struct str server, location;              /* of the configuration */
+    struct str ca, intermediates, crl, depth; /* without one: ca is not empty */
+    struct str time;                          /* RFC 3339; empty: now */
+    const char **files;
+    size_t file_count;
 };
 
 struct command {
@@ -23,7 +33,8 @@ struct command {
     struct str directives; /* -g */
     int signal;            /* -s */
     struct str check;      /* --check HOST:PORT; empty: the configuration's first TLS address */
-    bool dump, quiet;      /* -T, -q */
+    struct explain_options explain;
+    bool dump, quiet;             /* -T, -q */
     bool show_details, show_help; /* -V, -h */
 };
 

@@ -35,6 +35,9 @@ bool tls_context_same_trust(const struct tls_context *a, const struct tls_contex
 /* The verdict on a client of this server block, at that time. */
 struct identity;
 void tls_context_judge(const struct tls_context *c, struct identity *i, time_t now);
+/* How it comes to that: see verify_chain_trace. */
+void tls_context_trace(const struct tls_context *c, const struct identity *i, time_t now,
+                       struct verify_trace *trace);
 
 /* Once in every process before any handshake and after its last fork: seeds the random generator
  * (CVE-2026-25835). False: no entropy. */

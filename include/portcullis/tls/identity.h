@@ -17,6 +17,9 @@ struct identity *identity_new(const struct str *chain, size_t count);
 /* The verdict by this trust and time; may be asked for again when those change. */
 void identity_judge(struct identity *i, const struct trust *t, time_t now,
                     const struct verify_rules *rules);
+/* The same judgement, told: see verify_chain_trace. Changes nothing. */
+void identity_trace(const struct identity *i, const struct trust *t, time_t now,
+                    const struct verify_rules *rules, struct verify_trace *trace);
 struct identity *identity_ref(struct identity *i);
 void identity_unref(struct identity *i); /* NULL is fine */
 
@@ -85,6 +88,8 @@ struct str identity_issuer_der(const struct identity *i);
 struct str identity_ca_der(const struct identity *i); /* empty when not verified */
 
 struct str identity_der(const struct identity *i); /* the client's certificate */
+/* What the client sent: how many. */
+size_t identity_sent(const struct identity *i, const struct str **certificates);
 /* The verified path, the client's own first, the anchor last: how many. */
 size_t identity_path(const struct identity *i, const struct str **certificates);
 

@@ -44,6 +44,7 @@ struct tls_settings {
     struct str ecdh_curve;   /* "auto" or a list by ':' */
     bool prefer_server_ciphers;
     bool reject_handshake;
+    bool judges_only;   /* no handshakes: certificates and keys are not read */
     size_t buffer_size; /* octets of plaintext in one record, at most */
 };
 

@@ -5,6 +5,7 @@
 
 #include <time.h>
 
+#include "portcullis/base/arena.h"
 #include "portcullis/base/buf.h"
 #include "portcullis/base/str.h"
 #include "portcullis/tls/refusal.h"
@@ -57,5 +58,39 @@ enum refusal verify_chain(const struct trust *t, const struct str *chain_der, si
 enum refusal verify_chain_path(const struct trust *t, const struct str *chain_der, size_t count,
                                time_t now, const struct verify_rules *rules, struct buf *detail,
                                struct verify_path *path);
+
+/* ---- for whoever explains a verdict ---- */
+
+enum verify_source {
+    VERIFY_SENT,   /* by the client */
+    VERIFY_KNOWN,  /* an intermediate of the server's files */
+    VERIFY_ANCHOR, /* trusted as it is */
+};
+struct verify_link {
+    struct str der;
+    enum verify_source source;
+};
+struct verify_check {
+    const char *name;
+    enum refusal refusal; /* REFUSAL_NONE: it has nothing against this path */
+    struct str words;     /* of a refusal: "expired 2020-02-01" */
+    size_t at;            /* about this certificate of the path */
+};
+enum { VERIFY_CHECKS_MAX = 16 };
+/* The path that the verdict is about, the client's own certificate first. */
+struct verify_trace {
+    struct arena *arena; /* of whatever it points to; set by the caller */
+    struct verify_link path[VERIFY_PATH_MAX];
+    size_t length;
+    bool is_complete; /* it ends in an anchor, and every signature is good: the checks follow */
+    struct verify_check checks[VERIFY_CHECKS_MAX];
+    size_t check_count;
+    struct str subject; /* of the certificate that a refusal is about, RFC 2253 */
+    struct str issuer;  /* its issuer */
+};
+/* The same verdict again; it fills the trace. */
+enum refusal verify_chain_trace(const struct trust *t, const struct str *chain_der, size_t count,
+                                time_t now, const struct verify_rules *rules, struct buf *detail,
+                                struct verify_trace *trace);
 
 #endif

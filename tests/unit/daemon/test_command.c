@@ -94,6 +94,8 @@ static const struct row rows[] = {
      0,
      0,
      0},
+    {{"explain", "-c", "/f", "x.crt"}, COMMAND_EXPLAIN, "/f", NULL, "", "", "", 0, 0, 0, 0, 0},
+    {{"explain", "-h"}, COMMAND_EXPLAIN, NULL, NULL, "", "", "", 0, 0, 0, 0, 1},
     {{"--check", "-c", "/f"}, COMMAND_CHECK, "/f", NULL, "", "", "", 0, 0, 0, 0, 0},
 };
 
@@ -134,6 +136,22 @@ Test(command, reads_what_nginx_reads)
     }
 }
 
+Test(command, reads_the_options_of_explain)
+{
+    static const char *const words[] = {
+        "explain", "--server", "api.example.com", "a.crt", "--time", "2027", "-", NULL};
+    struct command c;
+    parse(&c, words);
+    cr_expect_eq(c.action, COMMAND_EXPLAIN);
+    cr_expect(str_eq_z(c.explain.server, "api.example.com"));
+    cr_expect(str_eq_z(c.explain.location, "/"));
+    cr_expect(str_eq_z(c.explain.time, "2027"));
+    cr_assert_eq(c.explain.file_count, 2);
+    cr_expect_str_eq(c.explain.files[0], "a.crt");
+    cr_expect_str_eq(c.explain.files[1], "-");
+    command_free(&c);
+}
+
 static const struct wrong {
     const char *words[WORDS_MAX], *said;
 } wrongs[] = {
@@ -146,6 +164,9 @@ static const struct wrong {
     {{"-s"}, "portcullis: option \"-s\" requires parameter\n"},
     {{"-g"}, "portcullis: option \"-g\" requires parameter\n"},
     {{"-s", "dance"}, "portcullis: invalid option: \"-s dance\"\n"},
+    {{"explain", "-t"}, "portcullis: invalid option: \"-t\"\n"},
+    {{"explain", "--srever", "x"}, "portcullis: invalid option: \"--srever\"\n"},
+    {{"explain", "--server"}, "portcullis: option \"--server\" requires a value\n"},
 };
 
 Test(command, says_what_is_wrong_in_nginx_words, .init = cr_redirect_stderr)

@@ -39,6 +39,80 @@ Test(verify, judges_the_gallery)
     }
 }
 
+/* The first check of a trace that objects; before the path is complete there are none. */
+static enum refusal first_objection(const struct verify_trace *t)
+{
+    enum refusal r = REFUSAL_NONE;
+    for (size_t i = 0; i < t->check_count && r == REFUSAL_NONE; i++) {
+        r = t->checks[i].refusal;
+        cr_expect(r == REFUSAL_NONE || (t->checks[i].at < t->length && t->checks[i].words.len > 0));
+    }
+    return r;
+}
+
+Test(verify, explains_the_gallery_as_it_judges_it)
+{
+    struct rogue rogues[128];
+    size_t count = read_rogues(rogues, 128), complete = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct chain c = {.count = 0};
+        struct arena arena;
+        struct buf detail = {0}, again = {0};
+        struct verify_rules r = {.depth = rogues[i].depth, .rsa_bits = 2048};
+        struct trust *t = trust_of("ca.crt", rogues[i].crl[0] != '\0' ? rogues[i].crl : NULL);
+        arena_init(&arena, 4096);
+        struct verify_trace trace = {.arena = &arena};
+        chain_add_rogue(&c, rogues[i].name);
+        time_t now = time(NULL);
+        enum refusal got = verify_chain(t, c.list, c.count, now, &r, &detail);
+        enum refusal told = verify_chain_trace(t, c.list, c.count, now, &r, &again, &trace);
+        cr_expect_eq(got, told, "%s: %s, told as %s", rogues[i].name, code(got), code(told));
+        cr_expect(str_eq(buf_str(&detail), buf_str(&again)), "%s", rogues[i].name);
+        if (trace.is_complete) {
+            complete++;
+            cr_expect_eq(first_objection(&trace), got, "%s: a check says %s", rogues[i].name,
+                         code(first_objection(&trace)));
+            cr_expect_eq(trace.path[trace.length - 1].source, VERIFY_ANCHOR, "%s", rogues[i].name);
+        }
+        cr_expect(got != REFUSAL_NONE || trace.is_complete, "%s", rogues[i].name);
+        cr_expect(got == REFUSAL_NONE || got == REFUSAL_CERT_MALFORMED || trace.subject.len > 0,
+                  "%s: about nobody", rogues[i].name);
+        cr_expect(trace.length == 0 || str_eq(trace.path[0].der, c.list[0]), "%s", rogues[i].name);
+        arena_deinit(&arena);
+        trust_free(t);
+        chain_free(&c);
+        buf_deinit(&detail);
+        buf_deinit(&again);
+    }
+    cr_expect_gt(complete, 20);
+}
+
+Test(verify, tells_where_each_certificate_of_a_path_came_from)
+{
+    struct chain sent = {.count = 0}, known = {.count = 0};
+    struct arena arena;
+    struct buf detail = {0};
+    const char *problem;
+    struct trust *t = trust_new();
+    chain_add(&known, "ca.crt");
+    chain_add(&sent, "rogues/intermediate.chain.crt");
+    cr_assert(trust_add_ca(t, known.list[0], &problem));
+    cr_assert(trust_add_intermediate(t, sent.list[1], &problem));
+    trust_finish(t);
+    arena_init(&arena, 4096);
+    struct verify_trace trace = {.arena = &arena};
+    cr_expect_eq(verify_chain_trace(t, sent.list, 1, time(NULL), &rules, &detail, &trace),
+                 REFUSAL_NONE);
+    cr_assert_eq(trace.length, 3);
+    cr_expect(trace.path[0].source == VERIFY_SENT && trace.path[1].source == VERIFY_KNOWN &&
+              trace.path[2].source == VERIFY_ANCHOR);
+    arena_deinit(&arena);
+    trust_free(t);
+    chain_free(&known);
+    chain_free(&sent);
+    buf_deinit(&detail);
+}
+
 Test(verify, accepts_what_is_sent_in_any_order_and_more_than_needed)
 {
     static const char *const extra[] = {"rogues/other-ca.crt", "server.crt", "rogues/v1.crt",

@@ -1,0 +1,35 @@
+/* Would this client be let in? The gate's own verdict, without a connection: for "portcullis
+ * explain". */
+#ifndef PORTCULLIS_PROXY_EXPLAIN_H
+#define PORTCULLIS_PROXY_EXPLAIN_H
+
+#include "portcullis/config/snapshot.h"
+#include "portcullis/tls/identity.h"
+
+struct explain_question {
+    const struct snapshot *snapshot;
+    struct str server; /* a name, "name:port" for one address of several; empty: the default one */
+    struct str target; /* of the request: "/admin" */
+    struct identity *identity;
+    time_t now;
+};
+
+struct explain_answer {
+    const struct bind_conf *bind;
+    const struct server_conf *server;
+    const struct location_conf *location;
+    bool passes;
+    enum refusal refusal; /* that would be logged; of one that passes by ssl_verify_client report,
+                             too */
+    struct str detail;    /* the log's words for it */
+    /* What decided: "ssl_client_deny cn", and where it stands (line 0: nowhere). */
+    struct str rule;
+    struct conf_pos rule_pos;
+    const struct client_rule *matched; /* of ssl_client_allow and _deny; NULL: none */
+};
+
+/* Judges the identity and asks the gate. False with *problem, in a: there is nobody to ask. */
+bool explain_ask(const struct explain_question *q, struct arena *a, struct explain_answer *answer,
+                 struct str *problem);
+
+#endif

@@ -1,0 +1,232 @@
+#include "explain.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "portcullis/base/log.h"
+#include "proxy_app.h"
+
+static const char help_text[] =
+    "Usage: portcullis explain [-c file] [--server name[:port]] [--location path] file...\n"
+    "       portcullis explain --ca file [--intermediates file] [--crl file] [--depth n] file...\n"
+    "\n"
+    "Would a client that sends the certificates of these files (PEM or DER, its own first; - is\n"
+    "standard input) be let in? Private keys in them are not looked at.\n"
+    "\n"
+    "  -c file              : by this configuration (-p, -g as without explain)\n"
+    "  --server name[:port] : its server block; default: that of the first address with ssl\n"
+    "  --location path      : the request's path; default: /\n"
+    "  --ca file            : by these CAs, without a configuration\n"
+    "  --intermediates file : CA certificates that the client need not send\n"
+    "  --crl file           : revocation lists\n"
+    "  --depth n            : ssl_verify_depth; default: 1\n"
+    "  --time time          : as it will be or was then, \"2027-01-31T12:00:00Z\"\n"
+    "\n"
+    "Exit status: 0 let in, 1 refused, 2 could not tell.\n";
+
+static __attribute__((format(printf, 1, 2))) bool untold(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void)fputs("portcullis: ", stderr);
+    (void)vfprintf(stderr, format, args);
+    (void)fputc('\n', stderr);
+    va_end(args);
+    return false;
+}
+
+/* ------------------------------------------------------------------ reading */
+
+/* RFC 3339; a date alone is its midnight, UTC. */
+static bool time_parse(const char *text, time_t *when)
+{
+    struct tm tm = {0};
+    int hours = 0, minutes = 0, end = 0;
+    char sign;
+    const char *rest = strptime(text, "%Y-%m-%d", &tm);
+
+    if (rest == NULL)
+        return false;
+    if (*rest == '\0') {
+        *when = timegm(&tm);
+        return true;
+    }
+    if (strchr("Tt ", *rest) == NULL || (rest = strptime(rest + 1, "%H:%M:%S", &tm)) == NULL)
+        return false;
+    *when = timegm(&tm);
+    if (strcmp(rest, "Z") == 0 || strcmp(rest, "z") == 0)
+        return true;
+    if (sscanf(rest, "%c%2d:%2d%n", &sign, &hours, &minutes, &end) != 3 || rest[end] != '\0')
+        return false;
+    *when -= (sign == '-' ? -1 : 1) * (hours * 60 + minutes) * 60;
+    return sign == '-' || sign == '+';
+}
+
+static bool read_files(struct explained *e, const struct explain_options *o)
+{
+    const char *problem;
+
+    if (o->file_count == 0)
+        return untold("explain needs a file with the client's certificate (explain -h)");
+    for (size_t i = 0; i < o->file_count; i++)
+        if (!bundle_read(&e->sent, &e->arena, str_of(o->files[i]), &problem))
+            return untold("cannot read certificates from \"%s\": %s", o->files[i], problem);
+    e->identity = identity_new(e->sent.certificates.items, e->sent.certificates.count);
+    return true;
+}
+
+/* ------------------------------------------------------------------ judging */
+
+static void on_problem(void *owner, enum log_level level, const char *message)
+{
+    (void)owner;
+    log_write(&log_process, level, "%s", message);
+}
+
+/* As a server block with these files and nothing else would. */
+static bool read_settings(const struct explain_options *o, struct tls_settings *s)
+{
+    uint64_t depth = 1;
+
+    if (o->depth.len > 0 && (!str_to_u64(o->depth, &depth) || depth > 100))
+        return untold("invalid number of intermediates \"%s\"", o->depth.ptr);
+    *s = (struct tls_settings){
+        .client_certificate = o->ca,
+        .intermediates = o->intermediates,
+        .crl = o->crl,
+        .verify = TLS_VERIFY_ON,
+        .verify_depth = (unsigned)depth,
+        .protocols = TLS_PROTOCOL_1_2 | TLS_PROTOCOL_1_3,
+        .ciphers = STR("HIGH:!aNULL:!MD5"),
+        .ecdh_curve = STR("auto"),
+        .judges_only = true,
+    };
+    return true;
+}
+
+static void judge(struct explained *e)
+{
+    tls_context_judge(e->context, e->identity, e->now);
+    e->answer = (struct explain_answer){.passes = identity_is_verified(e->identity),
+                                        .refusal = identity_refusal(e->identity),
+                                        .detail = identity_detail(e->identity)};
+}
+
+static bool substitute(struct buf *out, struct str *rest, struct str mark, struct str value,
+                       struct str fallback)
+{
+    if (!str_starts(*rest, mark))
+        return false;
+    buf_append_str(out, value.len > 0 ? value : fallback);
+    *rest = str_from(*rest, mark.len);
+    return true;
+}
+
+/* The verdict may be about more than the chain: then the client's own certificate is meant. */
+static struct str make_cure(struct explained *e)
+{
+    struct str rest = str_of(refusal_remedy(e->answer.refusal));
+    bool is_of_chain = identity_refusal(e->identity) == e->answer.refusal;
+    struct str subject = is_of_chain ? e->trace.subject : identity_subject(e->identity);
+    struct str issuer = is_of_chain ? e->trace.issuer : identity_issuer(e->identity);
+    struct buf out = {0};
+
+    while (rest.len > 0)
+        if (!substitute(&out, &rest, STR("{cert}"), subject, STR("the certificate")) &&
+            !substitute(&out, &rest, STR("{issuer}"), issuer, STR("its issuer"))) {
+            buf_append_char(&out, rest.ptr[0]);
+            rest = str_from(rest, 1);
+        }
+    struct str cure = arena_str(&e->arena, buf_str(&out));
+    buf_deinit(&out);
+    return cure;
+}
+
+/* ------------------------------------------------------------------ telling */
+
+static void print(const struct explained *e)
+{
+    struct buf out = {0};
+    bool with_colour = isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == NULL;
+
+    explain_text(e, with_colour, &out);
+    (void)fwrite(buf_str(&out).ptr, 1, buf_len(&out), stdout);
+    buf_deinit(&out);
+}
+
+static int tell(struct explained *e)
+{
+    e->trace.arena = &e->arena;
+    tls_context_trace(e->context, e->identity, e->now, &e->trace);
+    if (e->answer.refusal != REFUSAL_NONE)
+        e->cure = make_cure(e);
+    print(e);
+    return e->answer.passes ? EXPLAIN_ACCEPTED : EXPLAIN_REFUSED;
+}
+
+/* The pool's files live as long as the context. */
+static int explain_by_files(struct explained *e, const struct explain_options *o)
+{
+    struct tls_settings s;
+    struct tls_pool *pool = tls_pool_new();
+    struct tls_context *context = NULL;
+    int status = EXPLAIN_UNTOLD;
+
+    if (read_settings(o, &s))
+        context = tls_context_new(pool, &s, (struct tls_report){.problem = on_problem});
+    if (context != NULL) {
+        e->context = context;
+        judge(e);
+        status = tell(e);
+    }
+    tls_context_free(context);
+    tls_pool_free(pool);
+    return status;
+}
+
+static int explain_by_configuration(struct explained *e, const struct command *c)
+{
+    struct snapshot *s = proxy_app_read(c);
+    struct str problem;
+    int status = EXPLAIN_UNTOLD;
+
+    if (s == NULL)
+        return status;
+    const struct explain_question q = {.snapshot = s,
+                                       .server = c->explain.server,
+                                       .target = c->explain.location,
+                                       .identity = e->identity,
+                                       .now = e->now};
+    e->has_configuration = true;
+    if (explain_ask(&q, &e->arena, &e->answer, &problem)) {
+        e->context = e->answer.server->tls_context;
+        status = tell(e);
+    } else {
+        (void)untold("%.*s", STR_ARG(problem));
+    }
+    snapshot_free(s);
+    return status;
+}
+
+int explain_run(const struct command *c)
+{
+    const struct explain_options *o = &c->explain;
+    struct explained e = {.now = time(NULL)};
+    int status = EXPLAIN_UNTOLD;
+
+    if (c->show_help) {
+        (void)fputs(help_text, stderr);
+        return EXPLAIN_ACCEPTED;
+    }
+    arena_init(&e.arena, 16384);
+    if (o->time.len > 0 && !time_parse(o->time.ptr, &e.now))
+        (void)untold("invalid time \"%s\": write \"2027-01-31T12:00:00Z\"", o->time.ptr);
+    else if (read_files(&e, o))
+        status = o->ca.len > 0 ? explain_by_files(&e, o) : explain_by_configuration(&e, c);
+    identity_unref(e.identity);
+    arena_deinit(&e.arena);
+    return status;
+}

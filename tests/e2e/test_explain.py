@@ -1,0 +1,168 @@
+"""portcullis explain says offline what the gate says to the client."""
+import datetime
+import re
+import subprocess
+
+import pytest
+
+from harness import ARTICLE, WAIT, cert_path
+from test_refusals import block_for, rogues
+
+# A client with such a key never shows its certificate, so the gate sees none: its code is cert_missing there.
+NEVER_SHOWN = {"ed25519": "alg_unsupported"}
+
+
+class Explained:
+    def __init__(self, done):
+        self.status, self.text, self.errors = done.returncode, done.stdout, done.stderr
+        said = re.match(r"(accepted|refused: (\w+))\n", self.text)
+        self.code = None if not said else said[2] or "ok"
+
+    def part(self, name):
+        """What stands behind a word at the start of a line."""
+        return next((line.split(None, 1)[1] for line in self.text.splitlines() if line.startswith(name + " ")), None)
+
+    def __repr__(self):
+        return f"{self.status}\n{self.text}\n{self.errors}"
+
+
+@pytest.fixture
+def explain(binary):
+    def run(*words, stdin=None):
+        done = subprocess.run([binary, "explain", *map(str, words)], capture_output=True, timeout=WAIT, input=stdin)
+        done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
+        return Explained(done)
+    return run
+
+
+@pytest.fixture
+def configured(explain, certs, tmp_path):
+    """explain by a configuration, made of {certs} and {port}."""
+    def run(text, *words):
+        path = tmp_path / "explain.conf"
+        path.write_text(text.replace("{certs}", str(certs)).replace("{port5}", "127.0.0.1:8444").replace("{port}", "127.0.0.1:8443"))
+        return explain("-c", path, *words)
+    return run
+
+
+def test_the_whole_gallery_is_explained_as_the_gate_decides(configured, certs, upstream):
+    # The gate's side of the same table: test_refusals.py.
+    wrong = []
+    for rogue in rogues():
+        text, _ = block_for(rogue, certs, upstream)
+        got = configured(text, cert_path(certs, rogue.name))
+        expected = NEVER_SHOWN.get(rogue.name, rogue.expected)
+        if got.code != expected or got.status != (expected != "ok") or (expected != "ok") != bool(got.part("cure")):
+            wrong.append((rogue, got))
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_the_log_and_the_explanation_say_the_same_of_a_refusal(proxy, upstream, explain, certs):
+    gate = proxy(ARTICLE.replace("web_server:port", upstream.address))
+    assert gate.curl(cert="eku-server").status == 403
+    logged = re.search(r"client certificate refused: (\w+): (.*?), client: ", gate.log())
+    got = explain("-c", gate.config_path, cert_path(certs, "eku-server"))
+    assert (got.code, got.text.splitlines()[1]) == logged.groups()
+
+
+RULES = """
+server {
+    listen {port} ssl; server_name api.example.com;
+    ssl_certificate {certs}/server.crt; ssl_certificate_key {certs}/server.key;
+    ssl_client_certificate {certs}/ca.crt; ssl_verify_client on;
+    location / { return 200; }
+    location = /healthz { ssl_verify_client off; return 200; }
+    location /admin { ssl_client_allow cn admin; return 200; }
+    location /new { ssl_verify_client report; return 200; }
+    location ~ ^/r/ { ssl_client_deny cn client; return 200; }
+}
+server {
+    listen {port} ssl; server_name guests.example.com;
+    ssl_certificate {certs}/server.crt; ssl_certificate_key {certs}/server.key;
+    ssl_verify_client optional_no_ca;
+}
+server { listen {port5}; server_name plain.example.com; }
+"""
+
+
+@pytest.mark.parametrize("cert, words, status, code, rule", [
+    ("client", ["--server", "api.example.com"], 0, "ok", r"ssl_verify_client on \(.*:5\)"),
+    ("client", ["--location", "/admin/x"], 1, "not_permitted", r"ssl_client_allow cn, the last; none matched \(.*:8\)"),
+    ("client", ["--location", "/r/%78"], 1, "not_permitted", r"ssl_client_deny cn \(.*:10\)"),
+    ("expired", ["--location", "/healthz"], 0, "ok", r"ssl_verify_client off \(.*:7\)"),
+    ("expired", ["--location", "/healthz/"], 1, "cert_expired", r"ssl_verify_client on \(.*:5\)"),
+    ("expired", ["--location", "/new"], 0, None, r"ssl_verify_client report \(.*:9\)"),
+    ("other-ca", ["--server", "GUESTS.example.com."], 0, "ok", r"ssl_verify_client optional_no_ca \(.*:15\)"),
+    ("self-signed", ["--server", "guests.example.com:8443"], 0, "ok", r"ssl_verify_client optional_no_ca \(.*:15\)"),
+])
+def test_rule_that_decides_is_named_with_its_line(configured, certs, cert, words, status, code, rule):
+    got = configured(RULES, *words, cert_path(certs, cert))
+    assert (got.status, got.code) == (status, code), got
+    assert re.fullmatch(rule, got.part("rule")), got
+
+
+def test_report_mode_is_told_as_what_it_is(configured, certs):
+    got = configured(RULES, "--location", "/new", cert_path(certs, "expired"))
+    assert got.text.startswith("accepted, but would be refused without ssl_verify_client report: cert_expired\n"), got
+
+
+@pytest.mark.parametrize("words, problem", [
+    (["--server", "plain.example.com"], 'no server "plain.example.com" listens with ssl'),
+    (["--server", "api.example.com:1"], 'no server "api.example.com:1" listens with ssl'),
+    (["--location", "/../.."], "is not one"),
+    (["--time", "tomorrow"], 'invalid time "tomorrow"'),
+    (["/nowhere"], 'cannot read certificates from "/nowhere": No such file'),
+])
+def test_what_cannot_be_told_is_said_with_status_2(configured, certs, words, problem):
+    got = configured(RULES, *words, cert_path(certs, "client"))
+    assert got.status == 2 and problem in got.errors and got.text == "", got
+
+
+def test_broken_configuration_is_status_2(configured, certs):
+    got = configured("server { listn 1; }", cert_path(certs, "client"))
+    assert got.status == 2 and 'unknown directive "listn"' in got.errors, got
+
+
+def test_key_of_the_server_need_not_be_readable(configured, certs):
+    got = configured(RULES.replace("{certs}/server.key", "/nowhere.key").replace("{certs}/server.crt", "/nowhere.crt"),
+                     cert_path(certs, "client"))
+    assert (got.status, got.code) == (0, "ok"), got
+
+
+def test_without_configuration_by_files_alone(explain, certs):
+    rogue = certs / "rogues"
+    ca = ["--ca", certs / "ca.crt"]
+    assert explain(*ca, certs / "client.crt").status == 0
+    missing = explain(*ca, rogue / "intermediate-missing.crt")
+    assert missing.code == "issuer_unknown" and "CN=my-intermediate" in missing.part("cure"), missing
+    assert "neither sent nor known" in missing.text
+    intermediate = (rogue / "intermediate.chain.crt").read_text().split("-----END CERTIFICATE-----\n", 1)[1]
+    (rogue / "explain-intermediate.crt").write_text(intermediate)
+    assert explain(*ca, "--intermediates", rogue / "explain-intermediate.crt", rogue / "intermediate-missing.crt").status == 0
+    assert explain(*ca, rogue / "chain-too-long.chain.crt").code == "chain_too_long"
+    assert explain(*ca, "--depth", "2", rogue / "chain-too-long.chain.crt").code == "ok"
+    assert explain(*ca, "--crl", rogue / "crl.pem", rogue / "revoked.crt").code == "cert_revoked"
+
+
+def test_time_can_be_another_one(explain, certs):
+    ca = ["--ca", certs / "ca.crt"]
+    later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=4000)
+    for text in later.strftime("%Y-%m-%d"), later.strftime("%Y-%m-%dT%H:%M:%SZ"), later.strftime("%Y-%m-%dT%H:%M:%S+01:00"):
+        assert explain(*ca, "--time", text, certs / "client.crt").code == "cert_expired"
+    assert explain(*ca, "--time", "2020-01-31", certs / "client.crt").code == "cert_not_yet_valid"
+
+
+def test_der_and_standard_input_and_key_beside_it(explain, certs, tmp_path):
+    ca = ["--ca", certs / "ca.crt"]
+    der = subprocess.run(["openssl", "x509", "-in", certs / "client.crt", "-outform", "DER"], capture_output=True, check=True)
+    assert explain(*ca, "-", stdin=der.stdout).status == 0
+    assert explain(*ca, "-", stdin=(certs / "combined.pem").read_bytes()).status == 0
+    assert explain(*ca, "-", stdin=b"").status == 2
+
+
+def test_without_a_terminal_there_is_no_colour(explain, certs):
+    assert "\033" not in explain("--ca", certs / "ca.crt", certs / "client.crt").text
+
+
+def test_help(explain):
+    assert "--location path" in explain("-h").errors and explain("-h").status == 0
