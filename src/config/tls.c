@@ -89,8 +89,19 @@ static void tell(void *owner, enum log_level level, const char *message)
         report_warn(&t->l->report, t->pos, NULL, "%s", message);
 }
 
+/* Keys of their own for each timeout: they last as long as what they seal. */
+static const struct zone *ticket_zone(struct loader *l, const struct tls_settings *t)
+{
+    if (!t->session_tickets || t->ticket_keys.count > 0)
+        return NULL;
+    struct str name = arena_printf(l->arena, "ssl_session_tickets:%lld",
+                                   (long long)t->session_timeout_ms);
+    return zone_of(l, name, TLS_TICKET_ZONE_SIZE);
+}
+
 static void build(struct loader *l, struct server_conf *s)
 {
+    s->tls.ticket_zone = ticket_zone(l, &s->tls);
     struct telling t = {l, s->tls_pos.line ? &s->tls_pos : &s->pos};
     s->tls.judges_only = l->options->judges_only;
     s->tls.certificate_keys.count = s->tls.certificates.count; /* nginx: spare keys are left */

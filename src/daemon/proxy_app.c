@@ -83,6 +83,7 @@ static void fill_settings(struct daemon_settings *s, const struct loaded *l)
         .shutdown_timeout_ms = p->worker_shutdown_timeout_ms,
         .error_log = p->error_log,
         .log_files = l->snapshot->log_files,
+        .zones = l->snapshot->zones,
         .listens = l->listens,
         .listen_count = l->count,
     };
@@ -148,6 +149,8 @@ static void unload(void *conf)
     for (struct log_file *f = l->snapshot->log_files; f != NULL; f = f->next)
         if (f->fd > STDERR_FILENO)
             (void)close(f->fd);
+    for (struct zone *z = l->snapshot->zones; z != NULL; z = z->next)
+        zone_unmap(z);
     snapshot_free(l->snapshot);
     mem_free(l->listens);
     mem_free(l->binds);

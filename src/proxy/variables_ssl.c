@@ -19,7 +19,6 @@ static bool of_session(struct request *req, const struct variable *v, struct str
         [VARIABLE_ID_SSL_CURVE] = tls_session_curve,
         [VARIABLE_ID_SSL_PROTOCOL] = tls_session_protocol,
         [VARIABLE_ID_SSL_SERVER_NAME] = tls_session_server_name,
-        [VARIABLE_ID_SSL_SESSION_ID] = tls_session_id,
     };
     struct tls_session *s = session_of(req);
     if (!s)
@@ -43,6 +42,16 @@ static bool ssl_curves(struct request *req, const struct variable *v, struct str
     struct tls_session *s = session_of(req);
     if (s)
         *out = tls_session_curves(s);
+    return out->len > 0;
+}
+
+static bool ssl_session_id(struct request *req, const struct variable *v, struct str *out)
+{
+    (void)v;
+    struct tls_session *s = session_of(req);
+    if (!s)
+        return false;
+    *out = tls_session_id(s);
     return out->len > 0;
 }
 
@@ -190,7 +199,7 @@ const struct variable_row variables_of_ssl[VARIABLE_IDS] = {
     [VARIABLE_ID_SSL_EARLY_DATA] = {.value = none}, /* there is no 0-RTT here */
     [VARIABLE_ID_SSL_PROTOCOL] = {.value = of_session},
     [VARIABLE_ID_SSL_SERVER_NAME] = {.value = of_session},
-    [VARIABLE_ID_SSL_SESSION_ID] = {.value = of_session},
+    [VARIABLE_ID_SSL_SESSION_ID] = {.value = ssl_session_id},
     [VARIABLE_ID_SSL_SESSION_REUSED] = {.value = ssl_session_reused},
     [VARIABLE_ID_SSL_SIGALG] = {.value = none},
     [VARIABLE_ID_SSL_CLIENT_CERT] = {.value = ssl_client_cert, .is_constant = true},

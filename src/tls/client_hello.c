@@ -138,11 +138,20 @@ static bool read_psk(struct client_hello *h, struct arena *a, struct str in, str
     return true;
 }
 
+static bool read_extended_master_secret(struct client_hello *h, struct arena *a, struct str in,
+                                        struct verdict *v)
+{
+    (void)a, (void)in, (void)v;
+    h->has_extended_master_secret = true;
+    return true;
+}
+
 static const struct {
     size_t type;
     bool (*read)(struct client_hello *h, struct arena *a, struct str in, struct verdict *v);
 } extensions[] = {
-    {0, read_server_name}, {10, read_groups}, {16, read_alpn}, {41, read_psk}, {43, read_versions},
+    {0, read_server_name}, {10, read_groups},   {16, read_alpn}, {23, read_extended_master_secret},
+    {41, read_psk},        {43, read_versions},
 };
 
 static bool read_extensions(struct client_hello *h, struct arena *a, struct str list,

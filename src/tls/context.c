@@ -5,12 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <mbedtls/sha256.h>
+
 #include "context_internal.h"
 #include "name.h"
 #include "pem.h"
 #include "portcullis/base/memory.h"
 #include "portcullis/tls/identity.h"
 #include "random.h"
+#include "resume.h"
 #include "trust.h"
 
 /* ---- reports ----------------------------------------------------------------------------------
@@ -30,6 +33,13 @@ report(const struct tls_report *r, enum log_level level, const char *format, ...
     return false;
 }
 
+/* Of mbedTLS's calls that fail for lack of memory alone. */
+static void must(int rc)
+{
+    assert(rc == 0);
+    (void)rc;
+}
+
 /* ---- the pool ---------------------------------------------------------------------------------
  */
 
@@ -40,11 +50,22 @@ struct trust_set {
     mbedtls_x509_crt *names, *last_name; /* of ssl_client_certificate, for CertificateRequest */
     size_t names_size;
     struct arena *arena;
+    mbedtls_sha256_context seen; /* all CAs, as they stand in the files */
+    unsigned char digest[32];    /* of them */
     struct trust_set *next;
+};
+
+/* Ticket keys, by what they are made of. */
+struct ticket_set {
+    const struct zone *zone;
+    VEC(struct str) paths;
+    struct ticket_keys *keys;
+    struct ticket_set *next;
 };
 
 struct tls_pool {
     struct arena arena;
+    struct ticket_set *tickets;
     struct trust_set *trusts;
     struct key_pair *pairs;
 };
@@ -70,6 +91,8 @@ void tls_pool_free(struct tls_pool *p)
         free_pair(pair);
     for (struct trust_set *t = p->trusts; t != NULL; t = t->next)
         trust_free(t->trust);
+    for (struct ticket_set *t = p->tickets; t != NULL; t = t->next)
+        ticket_keys_free(t->keys);
     arena_deinit(&p->arena);
     mem_free(p);
 }
@@ -151,7 +174,8 @@ static bool load_file(const struct tls_report *r, const struct file_kind *kind, 
 static bool add_ca(void *owner, struct str der, const char **problem)
 {
     struct trust_set *t = owner;
-    return trust_add_ca(t->trust, der, problem);
+    return trust_add_ca(t->trust, der, problem) &&
+           mbedtls_sha256_update(&t->seen, (const unsigned char *)der.ptr, der.len) == 0;
 }
 
 static bool has_name(const struct trust_set *t, struct str subject)
@@ -256,7 +280,7 @@ static bool load_trust(const struct tls_report *r, struct trust_set *t,
         return false;
     trust_finish(t->trust);
     look_over(r, t, rules);
-    return true;
+    return mbedtls_sha256_finish(&t->seen, t->digest) == 0;
 }
 
 static const struct trust_set *pool_trust(struct tls_pool *p, const struct tls_settings *s,
@@ -275,7 +299,11 @@ static const struct trust_set *pool_trust(struct tls_pool *p, const struct tls_s
     t->crl_path = arena_str(&p->arena, s->crl);
     t->arena = &p->arena;
     t->trust = trust_new();
-    if (!load_trust(r, t, rules)) {
+    mbedtls_sha256_init(&t->seen);
+    must(mbedtls_sha256_starts(&t->seen, 0));
+    bool good = load_trust(r, t, rules);
+    mbedtls_sha256_free(&t->seen);
+    if (!good) {
         trust_free(t->trust);
         return NULL;
     }
@@ -390,21 +418,94 @@ static bool load_pairs(struct tls_context *c, struct tls_pool *p, const struct t
     return good;
 }
 
+/* ---- ticket keys --------------------------------------------------------------------------------
+ */
+
+static bool add_ticket_key(struct ticket_keys *keys, struct str path, const struct tls_report *r)
+{
+    struct buf text = {0};
+    bool good = file_read(path, &text);
+    if (!good)
+        report(r, LOG_EMERG, "cannot open \"%.*s\" (%d: %s) (ssl_session_ticket_key)",
+               STR_ARG(path), errno, strerror(errno));
+    else if (!(good = ticket_keys_add(keys, buf_str(&text))))
+        report(r, LOG_EMERG,
+               "\"%.*s\" has %zu octets, must have 48 or 80: write it by openssl rand 80 "
+               "(ssl_session_ticket_key)",
+               STR_ARG(path), buf_len(&text));
+    if (text.data != NULL)
+        mem_wipe(text.data, text.capacity);
+    buf_deinit(&text);
+    return good;
+}
+
+static bool same_ticket_keys(const struct ticket_set *t, const struct tls_settings *s)
+{
+    if (t->paths.count != s->ticket_keys.count || t->zone != s->ticket_zone)
+        return false;
+    for (size_t i = 0; i < t->paths.count; i++)
+        if (!str_eq(t->paths.items[i], s->ticket_keys.items[i]))
+            return false;
+    return true;
+}
+
+/* Own keys last as long as what they seal, and a minute at least. */
+static int64_t ticket_period_ms(const struct tls_settings *s)
+{
+    return s->session_timeout_ms > 60000 ? s->session_timeout_ms : 60000;
+}
+
+static struct ticket_set *pool_tickets(struct tls_pool *p, const struct tls_settings *s,
+                                       const struct tls_report *r)
+{
+    bool good = true;
+    for (struct ticket_set *t = p->tickets; t != NULL; t = t->next)
+        if (same_ticket_keys(t, s))
+            return t;
+    struct ticket_set *t = ARENA_NEW(&p->arena, struct ticket_set);
+    t->zone = s->ticket_zone;
+    t->keys = s->ticket_keys.count > 0 ? ticket_keys_fixed()
+                                       : ticket_keys_in_zone(s->ticket_zone, ticket_period_ms(s));
+    t->next = p->tickets;
+    p->tickets = t;
+    for (size_t i = 0; i < s->ticket_keys.count; i++) {
+        *VEC_PUSH(&p->arena, &t->paths) = arena_str(&p->arena, s->ticket_keys.items[i]);
+        good = add_ticket_key(t->keys, s->ticket_keys.items[i], r) && good;
+    }
+    return good ? t : NULL;
+}
+
+static bool choose_tickets(struct tls_context *c, struct tls_pool *p, const struct tls_report *r)
+{
+    const struct tls_settings *s = &c->settings;
+    if (!s->session_tickets || (s->ticket_keys.count == 0 && s->ticket_zone == NULL))
+        return true;
+    struct ticket_set *t = pool_tickets(p, s, r);
+    if (t != NULL)
+        c->tickets = t->keys;
+    return t != NULL;
+}
+
 /* ---- the context -------------------------------------------------------------------------------
  */
+
+static struct str *copy_paths(struct arena *a, const struct str *paths, size_t count)
+{
+    struct str *copy = ARENA_ARRAY(a, struct str, count + 1);
+    for (size_t i = 0; i < count; i++)
+        copy[i] = arena_str(a, paths[i]);
+    return copy;
+}
 
 static void copy_settings(struct tls_context *c, const struct tls_settings *s)
 {
     struct arena *a = &c->arena;
-    c->settings = *s;
-    c->settings.certificates.items = NULL;
-    c->settings.certificates.count = c->settings.certificates.capacity = 0;
-    c->settings.certificate_keys.items = NULL;
-    c->settings.certificate_keys.count = c->settings.certificate_keys.capacity = 0;
-    for (size_t i = 0; i < s->certificates.count; i++)
-        *VEC_PUSH(a, &c->settings.certificates) = arena_str(a, s->certificates.items[i]);
-    for (size_t i = 0; i < s->certificate_keys.count; i++)
-        *VEC_PUSH(a, &c->settings.certificate_keys) = arena_str(a, s->certificate_keys.items[i]);
+    struct tls_settings *to = &c->settings;
+    *to = *s;
+    to->certificates.items = copy_paths(a, s->certificates.items, s->certificates.count);
+    to->certificate_keys.items = copy_paths(a, s->certificate_keys.items,
+                                            s->certificate_keys.count);
+    to->ticket_keys.items = copy_paths(a, s->ticket_keys.items, s->ticket_keys.count);
     struct str *texts[] = {&c->settings.password_file,
                            &c->settings.client_certificate,
                            &c->settings.trusted_certificate,
@@ -483,13 +584,6 @@ static const uint16_t signature_schemes[] = {
     MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512,       MBEDTLS_TLS1_3_SIG_NONE,
 };
 
-/* These fail for lack of memory alone. */
-static void must(int rc)
-{
-    assert(rc == 0);
-    (void)rc;
-}
-
 void context_configure(const struct tls_context *c, mbedtls_ssl_config *config)
 {
     unsigned protocols = c->settings.protocols;
@@ -503,8 +597,7 @@ void context_configure(const struct tls_context *c, mbedtls_ssl_config *config)
     mbedtls_ssl_conf_ciphersuites(config, c->suites);
     mbedtls_ssl_conf_groups(config, c->groups);
     mbedtls_ssl_conf_sig_algs(config, signature_schemes);
-    /* A session that is resumed has neither certificate nor verdict: nothing resumes, in neither
-     * version. No pre-shared keys, so no early data either. */
+    /* A server with keys for tickets takes more: resume_configure. */
     mbedtls_ssl_conf_tls13_key_exchange_modes(config,
                                               MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
     mbedtls_ssl_conf_session_tickets(config, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
@@ -520,7 +613,7 @@ static void configure_server(struct tls_context *c, mbedtls_x509_crt *names)
                                      MBEDTLS_SSL_PRESET_DEFAULT));
     must(mbedtls_ssl_conf_alpn_protocols(config, protocols));
     context_configure(c, config);
-    mbedtls_ssl_conf_new_session_tickets(config, 0);
+    resume_configure(c);
     mbedtls_ssl_conf_preference_order(config, c->settings.prefer_server_ciphers
                                                   ? MBEDTLS_SSL_SRV_CIPHERSUITE_ORDER_SERVER
                                                   : MBEDTLS_SSL_SRV_CIPHERSUITE_ORDER_CLIENT);
@@ -546,6 +639,20 @@ static struct verify_rules rules_of(const struct tls_settings *s)
     };
 }
 
+/* Certificates and CAs alone: what else a server block says of clients is asked again when one
+ * resumes. */
+static void bind_tickets(struct tls_context *c, const struct trust_set *set)
+{
+    mbedtls_sha256_context sha;
+    mbedtls_sha256_init(&sha);
+    must(mbedtls_sha256_starts(&sha, 0));
+    must(mbedtls_sha256_update(&sha, set->digest, sizeof set->digest));
+    for (size_t i = 0; i < c->pair_count; i++)
+        must(mbedtls_sha256_update(&sha, c->pairs[i]->chain.raw.p, c->pairs[i]->chain.raw.len));
+    must(mbedtls_sha256_finish(&sha, c->binding));
+    mbedtls_sha256_free(&sha);
+}
+
 struct tls_context *tls_context_new(struct tls_pool *pool, const struct tls_settings *s,
                                     struct tls_report r)
 {
@@ -559,12 +666,14 @@ struct tls_context *tls_context_new(struct tls_pool *pool, const struct tls_sett
     good = choose_suites(c, &r) && good;
     good = choose_groups(c, &r) && good;
     good = (s->judges_only || load_pairs(c, pool, &r)) && good;
+    good = (s->judges_only || choose_tickets(c, pool, &r)) && good;
     const struct trust_set *set = pool_trust(pool, s, &c->rules, &r);
     if (!good || set == NULL) {
         tls_context_free(c);
         return NULL;
     }
     c->trust = set->trust;
+    bind_tickets(c, set);
     configure_server(c, set->names);
     return c;
 }

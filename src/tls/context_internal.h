@@ -7,6 +7,7 @@
 #include "key.h"
 #include "portcullis/tls/context.h"
 #include "suites.h"
+#include "ticket_keys.h"
 
 /* A certificate file with its key. */
 struct key_pair {
@@ -23,6 +24,8 @@ struct tls_context {
     size_t pair_count;
     const struct trust *trust; /* the pool's; never NULL */
     struct verify_rules rules;
+    struct ticket_keys *tickets; /* the pool's; NULL: sessions are not resumed */
+    unsigned char binding[32]; /* what its tickets are good for: a digest of certificates and CAs */
 
     mbedtls_ssl_config config;
     int suites[SUITES_MAX + 1];

@@ -80,6 +80,16 @@ struct identity *identity_new(const struct str *chain, size_t count)
     return i;
 }
 
+void identity_set_proved_at(struct identity *i, time_t when)
+{
+    i->proved_at = when;
+}
+
+time_t identity_proved_at(const struct identity *i)
+{
+    return i->proved_at;
+}
+
 struct identity *identity_ref(struct identity *i)
 {
     i->references++;

@@ -9,6 +9,7 @@
 #include "context_internal.h"
 #include "portcullis/base/clock.h"
 #include "portcullis/base/memory.h"
+#include "resume.h"
 #include "session_internal.h"
 #include "suites.h"
 
@@ -254,6 +255,7 @@ void tls_session_free(struct tls_session *s)
         mbedtls_ssl_config_free(s->client_config);
     mem_free(s->client_config);
     identity_unref(s->identity);
+    identity_unref(s->candidate);
     buf_deinit(&s->first_in);
     arena_deinit(&s->arena);
     mem_free(s);
@@ -345,26 +347,70 @@ static bool same_key(const mbedtls_x509_crt *crt, const struct identity *i)
 }
 
 /* Copies: nothing of it depends on mbedTLS' certificates afterwards. */
-static bool make_identity(struct tls_session *s)
+bool session_know_client(struct tls_session *s, const mbedtls_x509_crt *crt)
 {
     enum { CHAIN_MAX = 256 }; /* 16 KB of message at no less than 128 octets each */
     struct str chain[CHAIN_MAX];
     size_t count = 0;
-    const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&s->ssl);
+    if (s->candidate != NULL)
+        return true;
     for (const mbedtls_x509_crt *c = crt; c != NULL && count < CHAIN_MAX; c = c->next)
         chain[count++] = str_make((char *)c->raw.p, c->raw.len);
-    s->identity = identity_new(chain, count);
-    if (crt != NULL && !same_key(crt, s->identity))
+    struct identity *i = identity_new(chain, count);
+    if (crt != NULL && !same_key(crt, i)) {
+        identity_unref(i);
         return false;
+    }
+    identity_set_proved_at(i, clock_wall());
     if (s->context != NULL)
-        tls_context_judge(s->context, s->identity, clock_wall());
+        tls_context_judge(s->context, i, clock_wall());
+    s->candidate = i;
+    return true;
+}
+
+/* Before the state whose turn it is. */
+static void before_step(struct tls_session *s, int *state)
+{
+    if (*state == MBEDTLS_SSL_SERVER_CERTIFICATE) {
+        /* A full handshake, whatever tickets were shown. */
+        s->is_full = true;
+        identity_unref(s->candidate);
+        s->candidate = NULL;
+    }
+    if (*state == MBEDTLS_SSL_TLS1_3_NEW_SESSION_TICKET &&
+        (!session_know_client(s, mbedtls_ssl_get_peer_cert(&s->ssl)) ||
+         !resume_is_worth_a_ticket(s)))
+        *state = MBEDTLS_SSL_HANDSHAKE_OVER;
+}
+
+static int run_handshake(struct tls_session *s)
+{
+    int rc = 0, *state = &s->ssl.MBEDTLS_PRIVATE(state);
+    resume_enter(s);
+    while (rc == 0 && *state != MBEDTLS_SSL_HANDSHAKE_OVER) {
+        if (!s->is_client)
+            before_step(s, state);
+        if (*state != MBEDTLS_SSL_HANDSHAKE_OVER)
+            rc = mbedtls_ssl_handshake_step(&s->ssl);
+    }
+    resume_leave();
+    return rc;
+}
+
+/* Whoever showed no ticket that was taken is who its certificates say. */
+static bool make_identity(struct tls_session *s)
+{
+    if (!session_know_client(s, mbedtls_ssl_get_peer_cert(&s->ssl)))
+        return false;
+    s->identity = s->candidate;
+    s->candidate = NULL;
     return true;
 }
 
 static enum tls_status shake_hands(struct tls_session *s)
 {
     size_t sent_before = buf_len(s->wire_out);
-    int rc = mbedtls_ssl_handshake(&s->ssl);
+    int rc = run_handshake(s);
     if (s->octets_in > HANDSHAKE_OCTETS_MAX) {
         (void)mbedtls_ssl_send_alert_message(&s->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
                                              MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE);
@@ -539,23 +585,16 @@ struct str tls_session_alpn(const struct tls_session *s)
     return is_established(s) ? str_of(mbedtls_ssl_get_alpn_protocol(&s->ssl)) : STR_NONE;
 }
 
-/* Nothing can be resumed, so no session has a name to be called by. */
-struct str tls_session_id(const struct tls_session *s)
+struct str tls_session_id(struct tls_session *s)
 {
-    (void)s;
-    return STR_NONE;
+    if (s->id.ptr == NULL && is_established(s))
+        s->id = resume_session_id(s);
+    return s->id;
 }
 
 bool tls_session_is_reused(const struct tls_session *s)
 {
-    (void)s;
-    return false;
-}
-
-/* RFC 8701's reserved values say nothing about the client. */
-static bool is_grease(unsigned id)
-{
-    return (id & 0x0f0f) == 0x0a0a && id >> 8 == (id & 0xff);
+    return is_established(s) && !s->is_client && !s->is_full;
 }
 
 static struct str names(struct tls_session *s, struct str pairs,
@@ -564,7 +603,7 @@ static struct str names(struct tls_session *s, struct str pairs,
     struct buf out = {0};
     for (; pairs.len >= 2; pairs = str_from(pairs, 2)) {
         unsigned id = (unsigned)(unsigned char)pairs.ptr[0] << 8 | (unsigned char)pairs.ptr[1];
-        if (is_grease(id) || id == 0x00ff) /* renegotiation_info's stand-in */
+        if (suite_is_grease(id) || id == 0x00ff) /* renegotiation_info's stand-in */
             continue;
         if (!buf_is_empty(&out))
             buf_append_char(&out, ':');

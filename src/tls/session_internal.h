@@ -16,6 +16,9 @@ struct tls_session {
     mbedtls_ssl_context ssl;
     mbedtls_ssl_config *client_config; /* a client's own */
     struct identity *identity;
+    struct identity *candidate; /* of the ticket, then of the certificates, until TLS_OPEN */
+    unsigned tickets_tried;
+    bool is_full; /* the server showed its certificate: nothing was resumed */
 
     /* The caller's buffers, while a call from outside runs. */
     struct buf *wire_in, *wire_out;
@@ -23,11 +26,14 @@ struct tls_session {
     size_t octets_in;    /* taken from wire_in since the last plaintext */
     unsigned group;      /* of the key exchange; 0: not known yet */
 
-    struct str ciphers, curves; /* texts, made when asked for */
+    struct str ciphers, curves, id; /* texts, made when asked for */
     char problem[160];
     bool problem_is_client;
 };
 
+/* Sets the candidate, unless there is one; crt: what the client showed and proved to hold the key
+ * of, or NULL. False: it can be read in two ways. */
+bool session_know_client(struct tls_session *s, const mbedtls_x509_crt *crt);
 /* Makes the mbedTLS session. False: the session has failed. */
 bool session_set_up(struct tls_session *s, const mbedtls_ssl_config *config);
 

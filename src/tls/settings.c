@@ -335,6 +335,11 @@ void suite_append_name(struct buf *out, unsigned id)
     append_name(out, suite_name(id), id);
 }
 
+bool suite_is_grease(unsigned id)
+{
+    return (id & 0x0f0f) == 0x0a0a && id >> 8 == (id & 0xff);
+}
+
 void group_append_name(struct buf *out, unsigned id)
 {
     append_name(out, group_name(id), id);

@@ -2,6 +2,7 @@
 #ifndef PORTCULLIS_TLS_SUITES_H
 #define PORTCULLIS_TLS_SUITES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "portcullis/base/buf.h"
@@ -19,6 +20,8 @@ size_t groups_from_curves(uint16_t out[static GROUPS_MAX], struct str list, stru
 /* "ECDHE-RSA-AES128-GCM-SHA256"; "0xc0ff" when the number is unknown to us. */
 void suite_append_name(struct buf *out, unsigned id);
 void group_append_name(struct buf *out, unsigned id);
+/* RFC 8701: values that say nothing about who sends them. */
+bool suite_is_grease(unsigned id);
 struct str suite_name(unsigned id); /* STR_NONE when unknown */
 struct str group_name(unsigned id);
 

@@ -475,7 +475,8 @@ struct snapshot {
     struct process_conf process;
     struct http_conf http;
     struct log_file
-        *log_files; /* every file that error_log and access_log name; opened by the master */
+        *log_files;     /* every file that error_log and access_log name; opened by the master */
+    struct zone *zones; /* shared memory, mapped by the daemon before workers are forked */
     struct tls_pool *tls_pool;
     VEC(struct conf_text) files; /* as read, for -T */
     VEC(struct regex *) regexes; /* all of them, for snapshot_free */

@@ -16,7 +16,7 @@ struct client_hello {
     struct str versions;      /* supported_versions' list, raw 16-bit; empty without */
     struct str cipher_suites; /* raw 16-bit */
     struct str groups;        /* supported_groups, raw 16-bit */
-    bool has_session_id, has_psk;
+    bool has_session_id, has_psk, has_extended_master_secret;
 
     /* How far client_hello_read has come. */
     size_t

@@ -20,6 +20,10 @@ void identity_judge(struct identity *i, const struct trust *t, time_t now,
 /* The same judgement, told: see verify_chain_trace. Changes nothing. */
 void identity_trace(const struct identity *i, const struct trust *t, time_t now,
                     const struct verify_rules *rules, struct verify_trace *trace);
+/* When the client proved to hold its key: before this connection, when that resumes a session.
+ * Whoever does not say gets the time of the first judgement. */
+void identity_set_proved_at(struct identity *i, time_t when);
+time_t identity_proved_at(const struct identity *i);
 struct identity *identity_ref(struct identity *i);
 void identity_unref(struct identity *i); /* NULL is fine */
 
@@ -88,7 +92,7 @@ struct str identity_issuer_der(const struct identity *i);
 struct str identity_ca_der(const struct identity *i); /* empty when not verified */
 
 struct str identity_der(const struct identity *i); /* the client's certificate */
-/* What the client sent: how many. */
+/* What the client sent, its own certificate first: how many. */
 size_t identity_sent(const struct identity *i, const struct str **certificates);
 /* The verified path, the client's own first, the anchor last: how many. */
 size_t identity_path(const struct identity *i, const struct str **certificates);

@@ -64,7 +64,9 @@ struct str tls_session_cipher(const struct tls_session *s);   /* OpenSSL's name 
 struct str tls_session_curve(const struct tls_session *s);
 struct str tls_session_server_name(const struct tls_session *s); /* SNI */
 struct str tls_session_alpn(const struct tls_session *s);
-struct str tls_session_id(const struct tls_session *s); /* hex */
+/* Hex, and the same for connections that resume one TLS 1.2 session. */
+struct str tls_session_id(struct tls_session *s);
+/* Went on with a session whose client was known, by its ticket. */
 bool tls_session_is_reused(const struct tls_session *s);
 struct str tls_session_ciphers(struct tls_session *s); /* offered by the client, by ':' */
 struct str tls_session_curves(struct tls_session *s);

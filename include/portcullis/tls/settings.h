@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "portcullis/base/vec.h"
+#include "portcullis/base/zone.h"
 
 enum tls_verify_mode {
     TLS_VERIFY_OFF,
@@ -20,6 +21,8 @@ enum tls_crl_check { TLS_CRL_CHAIN, TLS_CRL_LEAF };
 enum tls_crl_missing { TLS_CRL_MISSING_REFUSE, TLS_CRL_MISSING_ALLOW };
 
 enum { TLS_PROTOCOL_1_2 = 1, TLS_PROTOCOL_1_3 = 2 };
+
+enum { TLS_TICKET_ZONE_SIZE = 128 }; /* octets, of ticket_zone */
 
 struct tls_settings {
     VEC(struct str) certificates;     /* paths, absolute */
@@ -44,8 +47,12 @@ struct tls_settings {
     struct str ecdh_curve;   /* "auto" or a list by ':' */
     bool prefer_server_ciphers;
     bool reject_handshake;
-    bool judges_only;   /* no handshakes: certificates and keys are not read */
-    size_t buffer_size; /* octets of plaintext in one record, at most */
+    bool judges_only;               /* no handshakes: certificates and keys are not read */
+    bool session_tickets;           /* ssl_session_tickets */
+    VEC(struct str) ticket_keys;    /* ssl_session_ticket_key: paths; the first one seals */
+    const struct zone *ticket_zone; /* where own ones live; NULL: there are none */
+    int64_t session_timeout_ms;     /* since the client proved its key */
+    size_t buffer_size;             /* octets of plaintext in one record, at most */
 };
 
 /* Are clients asked for certificates? */

@@ -1,0 +1,444 @@
+#include <string.h>
+#include <unistd.h>
+
+#include "../../../src/tls/context_internal.h"
+#include "../../../src/tls/session_internal.h"
+#include "../../../src/tls/ticket.h"
+#include "portcullis/base/clock.h"
+#include "portcullis/base/memory.h"
+#include "support.h"
+
+enum { PERIOD_MS = 60000, START_MS = 1000000 };
+
+static struct zone zone;
+
+static void make_zone(void)
+{
+    clock_fix(1800000000000, START_MS);
+    zone = (struct zone){.name = STR("tickets"), .size = TLS_TICKET_ZONE_SIZE};
+    int fd = zone_create(zone.size);
+    cr_assert(fd != -1 && zone_map(&zone, fd));
+    close(fd);
+    cr_assert(tls_process_start());
+}
+
+static void drop_zone(void)
+{
+    zone_unmap(&zone);
+    clock_unfix();
+}
+
+static void at(int64_t ms)
+{
+    clock_fix(1800000000000 + ms, START_MS + ms);
+}
+
+/* ---- keys ---- */
+
+TestSuite(ticket_keys, .init = make_zone, .fini = drop_zone);
+
+static void name_of(struct ticket_keys *k, unsigned char out[static TICKET_KEY_NAME])
+{
+    struct ticket_key *key = ticket_keys_current(k);
+    cr_assert_not_null(key);
+    memcpy(out, key->name, TICKET_KEY_NAME);
+}
+
+Test(ticket_keys, are_the_same_for_all_workers_whenever_they_start)
+{
+    struct ticket_keys *early = ticket_keys_in_zone(&zone, PERIOD_MS);
+    unsigned char first[TICKET_KEY_NAME], other[TICKET_KEY_NAME];
+    name_of(early, first);
+    for (int64_t ms = 0; ms < 20 * PERIOD_MS; ms += PERIOD_MS / 2) {
+        struct ticket_keys *late = ticket_keys_in_zone(&zone, PERIOD_MS);
+        at(ms);
+        name_of(late, other);
+        name_of(early, first);
+        cr_expect_arr_eq(first, other, TICKET_KEY_NAME, "after %lld ms", (long long)ms);
+        ticket_keys_free(late);
+    }
+    ticket_keys_free(early);
+}
+
+Test(ticket_keys, open_for_one_more_period_and_no_longer)
+{
+    struct ticket_keys *k = ticket_keys_in_zone(&zone, PERIOD_MS);
+    unsigned char first[TICKET_KEY_NAME], second[TICKET_KEY_NAME];
+    name_of(k, first);
+    at(PERIOD_MS);
+    name_of(k, second);
+    cr_expect_arr_neq(first, second, TICKET_KEY_NAME);
+    cr_expect_not_null(ticket_keys_find(k, first));
+    at(2 * PERIOD_MS);
+    cr_expect_null(ticket_keys_find(k, first));
+    cr_expect_not_null(ticket_keys_find(k, second));
+    ticket_keys_free(k);
+}
+
+Test(ticket_keys, leave_no_seed_and_no_older_secret_behind)
+{
+    static const unsigned char nothing[32];
+    unsigned char before[TLS_TICKET_ZONE_SIZE];
+    struct ticket_keys *k = ticket_keys_in_zone(&zone, PERIOD_MS);
+    ticket_keys_current(k);
+    cr_expect_arr_eq(zone.birth->seed, nothing, 32);
+    memcpy(before, zone.memory, sizeof before);
+    at(2 * PERIOD_MS);
+    ticket_keys_current(k);
+    for (size_t i = 0; i + 8 <= 96; i += 8)
+        cr_expect(memmem(zone.memory, zone.size, before + i, 8) == NULL ||
+                      memcmp(before + i, nothing, 8) == 0,
+                  "at %zu", i);
+    ticket_keys_free(k);
+}
+
+Test(ticket_keys, survive_a_worker_that_dies_while_it_writes)
+{
+    struct ticket_keys *k = ticket_keys_in_zone(&zone, PERIOD_MS), *late;
+    unsigned char expected[TICKET_KEY_NAME], found[TICKET_KEY_NAME];
+    ticket_keys_current(k);
+    for (size_t slot = 0; slot < 2; slot++) {
+        unsigned char kept[TLS_TICKET_ZONE_SIZE];
+        memcpy(kept, zone.memory, sizeof kept);
+        ((unsigned char *)zone.memory)[slot * 48 + 20] ^= 1;
+        at(5 * PERIOD_MS);
+        late = ticket_keys_in_zone(&zone, PERIOD_MS);
+        name_of(late, found);
+        name_of(k, expected);
+        cr_expect_arr_eq(found, expected, TICKET_KEY_NAME, "slot %zu", slot);
+        ticket_keys_free(late);
+    }
+    /* With nothing left there are no keys, rather than known ones. */
+    memset(zone.memory, 0, zone.size);
+    late = ticket_keys_in_zone(&zone, PERIOD_MS);
+    cr_expect_null(ticket_keys_current(late));
+    ticket_keys_free(late);
+    ticket_keys_free(k);
+}
+
+Test(ticket_keys, of_files_have_one_of_two_sizes_and_the_first_seals)
+{
+    char octets[80];
+    struct ticket_keys *k = ticket_keys_fixed();
+    cr_expect_null(ticket_keys_current(k));
+    memset(octets, 'a', sizeof octets);
+    cr_expect(ticket_keys_add(k, str_make(octets, 80)));
+    memset(octets, 'b', sizeof octets);
+    cr_expect(ticket_keys_add(k, str_make(octets, 48)));
+    for (size_t size = 0; size < 80; size++)
+        cr_expect(size == 48 || !ticket_keys_add(k, str_make(octets, size)));
+    cr_expect_eq(ticket_keys_current(k)->name[0], 'a');
+    cr_expect_not_null(ticket_keys_find(k, (const unsigned char *)"bbbbbbbbbbbbbbbb"));
+    ticket_keys_free(k);
+}
+
+/* ---- tickets ---- */
+
+TestSuite(ticket, .init = make_zone, .fini = drop_zone);
+
+static const struct ticket example = {
+    .version = 0x0304,
+    .suite = 0x1301,
+    .flags = 2,
+    .age_add = 0xdeadbeef,
+    .offer = 77,
+    .created_ms = 1800000000123,
+    .proved_at = 1799999999,
+    .secret = STR_INIT("0123456789abcdef0123456789abcdef"),
+    .chain = {STR_INIT("leaf"), STR_INIT("an intermediate")},
+    .chain_count = 2,
+};
+
+Test(ticket, carries_what_was_put_in)
+{
+    struct ticket_keys *k = ticket_keys_in_zone(&zone, PERIOD_MS);
+    unsigned char sealed[TICKET_SIZE_MAX];
+    struct ticket t;
+    struct arena a;
+    arena_init(&a, 1024);
+    size_t size = ticket_seal(&example, ticket_keys_current(k), STR("here"), sealed, sizeof sealed);
+    cr_assert(size > 0);
+    cr_expect_null(memmem(sealed, size, "leaf", 4));
+    cr_assert(ticket_open(&t, k, STR("here"), str_make((char *)sealed, size), &a));
+    cr_expect(t.version == example.version && t.suite == example.suite &&
+              t.flags == example.flags && t.age_add == example.age_add &&
+              t.offer == example.offer && t.created_ms == example.created_ms &&
+              t.proved_at == example.proved_at);
+    cr_expect(str_eq(t.secret, example.secret));
+    cr_assert_eq(t.chain_count, 2);
+    cr_expect(str_eq(t.chain[0], example.chain[0]) && str_eq(t.chain[1], example.chain[1]));
+    arena_deinit(&a);
+    ticket_keys_free(k);
+}
+
+Test(ticket, opens_neither_elsewhere_nor_cut_nor_changed)
+{
+    struct ticket_keys *k = ticket_keys_in_zone(&zone, PERIOD_MS);
+    unsigned char sealed[TICKET_SIZE_MAX];
+    struct ticket t;
+    struct arena a;
+    arena_init(&a, 1024);
+    size_t size = ticket_seal(&example, ticket_keys_current(k), STR("here"), sealed, sizeof sealed);
+    cr_expect_not(ticket_open(&t, k, STR("there"), str_make((char *)sealed, size), &a));
+    cr_expect_not(ticket_open(&t, k, STR(""), str_make((char *)sealed, size), &a));
+    for (size_t i = 0; i < size; i++)
+        cr_expect_not(ticket_open(&t, k, STR("here"), str_make((char *)sealed, i), &a), "%zu", i);
+    for (size_t i = 0; i < size; i++) {
+        sealed[i] ^= 0x40;
+        cr_expect_not(ticket_open(&t, k, STR("here"), str_make((char *)sealed, size), &a), "%zu",
+                      i);
+        sealed[i] ^= 0x40;
+    }
+    cr_expect(ticket_open(&t, k, STR("here"), str_make((char *)sealed, size), &a));
+    arena_deinit(&a);
+    ticket_keys_free(k);
+}
+
+Test(ticket, that_does_not_fit_is_none)
+{
+    static char long_name[TICKET_SIZE_MAX];
+    struct ticket_keys *k = ticket_keys_in_zone(&zone, PERIOD_MS);
+    unsigned char sealed[2 * TICKET_SIZE_MAX];
+    struct ticket t = example;
+    size_t size = ticket_seal(&t, ticket_keys_current(k), STR(""), sealed, sizeof sealed);
+    cr_expect_eq(ticket_seal(&t, ticket_keys_current(k), STR(""), sealed, size - 1), 0);
+    t.chain[1] = str_make(long_name, sizeof long_name);
+    cr_expect_eq(ticket_seal(&t, ticket_keys_current(k), STR(""), sealed, sizeof sealed), 0);
+    ticket_keys_free(k);
+}
+
+/* ---- sessions ---- */
+
+TestSuite(resumption, .init = make_zone, .fini = drop_zone);
+
+enum { TIMEOUT = 300 };
+static const unsigned versions[] = {TLS_PROTOCOL_1_2, TLS_PROTOCOL_1_3};
+
+static struct tls_settings resuming(void)
+{
+    struct tls_settings s = article();
+    s.session_tickets = true;
+    s.session_timeout_ms = TIMEOUT * 1000;
+    s.ticket_zone = &zone;
+    clock_fix((int64_t)time(NULL) * 1000, START_MS);
+    return s;
+}
+
+static struct tls_context *client_of(unsigned protocols, const char *name)
+{
+    struct tls_settings s = {.protocols = protocols, .ecdh_curve = STR("auto")};
+    if (name != NULL) {
+        char crt[64], key[64];
+        snprintf(crt, sizeof crt, "%s.crt", name);
+        snprintf(key, sizeof key, "%s.key", name);
+        add_certificate(&s, crt, key);
+    }
+    return context_of(&s);
+}
+
+/* The client takes tickets; kept: what it has from before. */
+static void connect_with(struct pair *p, const struct tls_context *server,
+                         const struct tls_context *client, mbedtls_ssl_session *kept)
+{
+    pair_start(p, server, client, "localhost");
+    mbedtls_ssl_config *config = p->client->client_config;
+    mbedtls_ssl_conf_session_tickets(config, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
+    mbedtls_ssl_conf_tls13_key_exchange_modes(config, MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_ALL);
+    mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
+        config, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
+    if (kept != NULL)
+        cr_assert_eq(mbedtls_ssl_set_session(&p->client->ssl, kept), 0);
+    pair_run(p);
+    pair_run(p); /* mbedTLS looks at a ticket when it is next asked for data */
+    cr_expect_eq(tls_session_status(p->server), TLS_OPEN, "%s", tls_session_problem(p->server));
+}
+
+static bool first(struct tls_context *server, struct tls_context *client, mbedtls_ssl_session *kept)
+{
+    struct pair p;
+    mbedtls_ssl_session_init(kept);
+    connect_with(&p, server, client, NULL);
+    cr_expect_not(tls_session_is_reused(p.server));
+    bool has = mbedtls_ssl_get_session(&p.client->ssl, kept) == 0 &&
+               kept->MBEDTLS_PRIVATE(ticket_len) > 0;
+    pair_free(&p);
+    return has;
+}
+
+static bool resumes(struct tls_context *server, struct tls_context *client,
+                    mbedtls_ssl_session *kept, enum refusal *refusal)
+{
+    struct pair p;
+    connect_with(&p, server, client, kept);
+    bool is_reused = tls_session_is_reused(p.server);
+    *refusal = identity_refusal(tls_session_identity(p.server));
+    pair_free(&p);
+    return is_reused;
+}
+
+Test(resumption, knows_the_client_without_its_certificate)
+{
+    struct tls_settings s = resuming();
+    struct tls_context *server = context_of(&s);
+    for (size_t v = 0; v < 2; v++) {
+        mbedtls_ssl_session kept;
+        struct pair p;
+        cr_assert(first(server, client_of(versions[v], "client"), &kept));
+        connect_with(&p, server, client_of(versions[v], NULL), &kept);
+        struct identity *i = tls_session_identity(p.server);
+        cr_expect(tls_session_is_reused(p.server));
+        cr_expect(identity_is_verified(i));
+        cr_expect(str_eq_z(identity_subject(i), "CN=client"));
+        cr_expect_eq(identity_proved_at(i), clock_wall());
+        cr_expect_eq(tls_session_id(p.server).len, 64);
+        pair_free(&p);
+        mbedtls_ssl_session_free(&kept);
+    }
+}
+
+Test(resumption, ends_when_the_proof_is_too_old_or_the_certificate)
+{
+    struct tls_settings s = resuming();
+    struct tls_context *server = context_of(&s), *client = client_of(TLS_PROTOCOL_1_2, "client");
+    mbedtls_ssl_session kept;
+    enum refusal refusal;
+    int64_t now = clock_wall_ms();
+    cr_assert(first(server, client, &kept));
+    clock_fix(now + TIMEOUT * 1000 - 1000, START_MS + TIMEOUT * 1000 - 1000);
+    cr_expect(resumes(server, client, &kept, &refusal));
+    clock_fix(now + TIMEOUT * 1000, START_MS + TIMEOUT * 1000);
+    cr_expect_not(resumes(server, client, &kept, &refusal));
+    cr_expect_eq(refusal, REFUSAL_NONE);
+    /* A clock that was set back does not lengthen it. */
+    clock_fix(now - 60000, START_MS);
+    cr_expect_not(resumes(server, client, &kept, &refusal));
+    mbedtls_ssl_session_free(&kept);
+    s.session_timeout_ms = INT64_MAX / 2;
+    server = context_of(&s);
+    clock_fix(now, START_MS);
+    cr_assert(first(server, client, &kept));
+    clock_fix(now + INT64_C(50) * 365 * 86400000, START_MS);
+    cr_expect_not(resumes(server, client, &kept, &refusal));
+    cr_expect_eq(refusal, REFUSAL_CERT_EXPIRED);
+    mbedtls_ssl_session_free(&kept);
+}
+
+Test(resumption, does_not_renew_the_proof)
+{
+    struct tls_settings s = resuming();
+    struct tls_context *server = context_of(&s), *client = client_of(TLS_PROTOCOL_1_3, "client");
+    mbedtls_ssl_session kept, renewed;
+    struct pair p;
+    struct ticket t;
+    struct arena a;
+    arena_init(&a, 1024);
+    cr_assert(first(server, client, &kept));
+    int64_t proved_at = clock_wall();
+    clock_fix(clock_wall_ms() + 3000, START_MS + 3000);
+    connect_with(&p, server, client, &kept);
+    cr_assert(tls_session_is_reused(p.server));
+    mbedtls_ssl_session_init(&renewed);
+    cr_assert_eq(mbedtls_ssl_get_session(&p.client->ssl, &renewed), 0);
+    struct buf bound_to = {0};
+    buf_append(&bound_to, server->binding, sizeof server->binding);
+    buf_append_str(&bound_to, STR("localhost"));
+    cr_assert(ticket_open(
+        &t, server->tickets, buf_str(&bound_to),
+        str_make((char *)renewed.MBEDTLS_PRIVATE(ticket), renewed.MBEDTLS_PRIVATE(ticket_len)),
+        &a));
+    cr_expect_eq(t.proved_at, proved_at);
+    cr_expect_eq(t.created_ms, clock_wall_ms());
+    cr_expect_eq(renewed.MBEDTLS_PRIVATE(ticket_lifetime), TIMEOUT - 3);
+    buf_deinit(&bound_to);
+    pair_free(&p);
+    arena_deinit(&a);
+    mbedtls_ssl_session_free(&kept);
+    mbedtls_ssl_session_free(&renewed);
+}
+
+Test(resumption, judges_by_what_holds_now)
+{
+    struct tls_settings s = resuming();
+    struct tls_context *before = context_of(&s);
+    s.crl = str_of(cert_path("rogues/crl.pem"));
+    struct tls_context *after = context_of(&s);
+    for (size_t v = 0; v < 2; v++) {
+        struct tls_context *revoked = client_of(versions[v], "rogues/revoked"),
+                           *good = client_of(versions[v], "rogues/good");
+        mbedtls_ssl_session kept;
+        enum refusal refusal;
+        cr_assert(first(before, revoked, &kept));
+        cr_expect(resumes(before, revoked, &kept, &refusal));
+        cr_expect_not(resumes(after, revoked, &kept, &refusal));
+        cr_expect_eq(refusal, REFUSAL_CERT_REVOKED);
+        mbedtls_ssl_session_free(&kept);
+        cr_assert(first(before, good, &kept));
+        cr_expect(resumes(after, good, &kept, &refusal));
+        mbedtls_ssl_session_free(&kept);
+    }
+}
+
+Test(resumption, takes_no_ticket_that_was_changed_anywhere)
+{
+    struct tls_settings s = resuming();
+    struct tls_context *server = context_of(&s);
+    for (size_t v = 0; v < 2; v++) {
+        struct tls_context *client = client_of(versions[v], "client");
+        mbedtls_ssl_session kept;
+        enum refusal refusal;
+        cr_assert(first(server, client, &kept));
+        size_t len = kept.MBEDTLS_PRIVATE(ticket_len);
+        for (size_t i = 0; i < len; i += 17) {
+            kept.MBEDTLS_PRIVATE(ticket)[i] ^= 1;
+            cr_expect_not(resumes(server, client, &kept, &refusal), "octet %zu", i);
+            cr_expect_eq(refusal, REFUSAL_NONE);
+            kept.MBEDTLS_PRIVATE(ticket)[i] ^= 1;
+        }
+        cr_expect(resumes(server, client, &kept, &refusal));
+        mbedtls_ssl_session_free(&kept);
+    }
+}
+
+/* RFC 7627, 5.3 */
+Test(resumption, needs_the_extended_master_secret_in_tls_1_2)
+{
+    struct tls_settings s = resuming();
+    struct tls_context *server = context_of(&s), *client = client_of(TLS_PROTOCOL_1_2, "client");
+    mbedtls_ssl_session kept;
+    struct pair p;
+    cr_assert(first(server, client, &kept));
+    for (int with_session = 0; with_session < 2; with_session++) {
+        pair_start(&p, server, client, "localhost");
+        mbedtls_ssl_conf_session_tickets(p.client->client_config,
+                                         MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
+        mbedtls_ssl_conf_extended_master_secret(p.client->client_config,
+                                                MBEDTLS_SSL_EXTENDED_MS_DISABLED);
+        if (with_session)
+            mbedtls_ssl_set_session(&p.client->ssl, &kept);
+        pair_run(&p);
+        cr_expect_eq(tls_session_status(p.server), TLS_OPEN);
+        cr_expect_not(tls_session_is_reused(p.server));
+        pair_free(&p);
+    }
+    mbedtls_ssl_session_free(&kept);
+}
+
+Test(resumption, gives_no_ticket_to_who_was_not_accepted)
+{
+    struct tls_settings s = resuming();
+    struct tls_context *server = context_of(&s);
+    for (size_t v = 0; v < 2; v++) {
+        mbedtls_ssl_session kept;
+        cr_expect_not(first(server, client_of(versions[v], NULL), &kept));
+        mbedtls_ssl_session_free(&kept);
+        cr_expect_not(first(server, client_of(versions[v], "rogues/expired"), &kept));
+        mbedtls_ssl_session_free(&kept);
+    }
+    s.verify = TLS_VERIFY_OFF;
+    server = context_of(&s);
+    for (size_t v = 0; v < 2; v++) {
+        mbedtls_ssl_session kept;
+        cr_expect(first(server, client_of(versions[v], NULL), &kept));
+        mbedtls_ssl_session_free(&kept);
+    }
+}
