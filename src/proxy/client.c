@@ -334,16 +334,17 @@ static void on_drain(void *owner)
         request_resume(c->request);
 }
 
-static void log_failed_handshake(struct client *c, enum close_reason why)
+static void log_tls_problem(struct client *c, enum close_reason why)
 {
     const struct tls_session *tls = stream_tls(c->stream);
+    enum log_level level = tls_session_problem_is_client(tls) ? LOG_INFO : LOG_ERROR;
 
+    log_write(&c->log, level, "%s: %s", close_reason_text(why), tls_session_problem(tls));
+}
+
+static void log_failed_handshake(struct client *c, enum close_reason why)
+{
     c->action = "while SSL handshaking";
-    if (why == CLOSE_TLS_FAILED && tls != NULL) {
-        enum log_level level = tls_session_problem_is_client(tls) ? LOG_INFO : LOG_ERROR;
-        log_write(&c->log, level, "TLS handshake failed: %s", tls_session_problem(tls));
-        return;
-    }
     if (why == CLOSE_PEER_CLOSED)
         log_write(&c->log, LOG_INFO, "peer closed connection in SSL handshake");
     else if (why == CLOSE_PEER_RESET || why == CLOSE_READ_FAILED || why == CLOSE_WRITE_FAILED)
@@ -382,6 +383,8 @@ static void on_close(void *owner, enum close_reason why)
 
     if (c->phase == CLIENT_HANDSHAKE)
         log_failed_handshake(c, why);
+    if (why == CLOSE_TLS_FAILED || why == CLOSE_TLS_BROKEN)
+        log_tls_problem(c, why);
     if (c->request != NULL)
         end_running_request(c, why);
     client_free(c);

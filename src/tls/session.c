@@ -18,6 +18,8 @@ enum {
     RECORD_PLAIN_MAX = 16384,
     /* Records without data (empty ones, warnings) that a peer may send in a row, in octets. */
     IDLE_OCTETS_MAX = 65536,
+    /* KeyUpdates in a row without data: each costs us five hashes and a key's set-up. */
+    KEY_UPDATES_MAX = 32,
     /* Two hellos, a certificate chain and what belongs to it; TLS 1.3's dummy records have no end.
      */
     HANDSHAKE_OCTETS_MAX = 131072,
@@ -76,7 +78,7 @@ static const struct {
     {MBEDTLS_ERR_SSL_NO_APPLICATION_PROTOCOL, false,
      "no application protocol (ALPN) in common: http/1.1 is offered"},
     {MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE, false,
-     "the peer sent a message out of place (KeyUpdate and renegotiation are not supported)"},
+     "the peer sent a message out of place (renegotiation is not supported)"},
     {MBEDTLS_ERR_SSL_BAD_CERTIFICATE, false,
      "cert_malformed: the client's certificate is malformed"},
     {MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION, false, "no protocol version in common"},
@@ -148,6 +150,17 @@ static void describe(struct tls_session *s, int rc)
     s->problem_is_client = true;
 }
 
+/* Where mbedTLS sends none itself. */
+static unsigned char alert_of(const struct tls_session *s, int rc)
+{
+    if (rc == MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER)
+        return MBEDTLS_SSL_ALERT_MSG_ILLEGAL_PARAMETER;
+    if (rc == MBEDTLS_ERR_SSL_DECODE_ERROR)
+        return MBEDTLS_SSL_ALERT_MSG_DECODE_ERROR;
+    return s->identity != NULL ? MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE
+                               : MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE;
+}
+
 /* rc is what mbedTLS said; sent_before, how much had been sent before it said so. */
 static enum tls_status fail(struct tls_session *s, int rc, size_t sent_before)
 {
@@ -164,9 +177,7 @@ static enum tls_status fail(struct tls_session *s, int rc, size_t sent_before)
      */
     if (buf_len(s->wire_out) == sent_before)
         (void)mbedtls_ssl_send_alert_message(&s->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
-                                             s->identity != NULL
-                                                 ? MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE
-                                                 : MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
+                                             alert_of(s, rc));
     return s->status;
 }
 
@@ -434,6 +445,16 @@ static enum tls_status shake_hands(struct tls_session *s)
 /* ---- data ---------------------------------------------------------------------------------------
  */
 
+/* What a peer may do for ever without saying anything, and no longer. */
+static const char *idle_excess(const struct tls_session *s)
+{
+    if (s->octets_in > IDLE_OCTETS_MAX)
+        return "the peer sent too many records without data";
+    if (s->ssl.MBEDTLS_PRIVATE(key_updates) > KEY_UPDATES_MAX)
+        return "the peer sent too many KeyUpdates without data";
+    return NULL;
+}
+
 static enum tls_status read_plain(struct tls_session *s, struct buf *plain, size_t plain_max)
 {
     while (buf_len(plain) < plain_max) {
@@ -448,12 +469,14 @@ static enum tls_status read_plain(struct tls_session *s, struct buf *plain, size
         if (rc > 0) {
             buf_added(plain, (size_t)rc);
             s->octets_in = 0;
+            s->ssl.MBEDTLS_PRIVATE(key_updates) = 0;
             continue;
         }
-        if (s->octets_in > IDLE_OCTETS_MAX) {
+        const char *excess = idle_excess(s);
+        if (excess != NULL) {
             (void)mbedtls_ssl_send_alert_message(&s->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
                                                  MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE);
-            return fail_with(s, true, "the peer sent too many records without data");
+            return fail_with(s, true, excess);
         }
         if (rc == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
             s->status = TLS_CLOSED;
