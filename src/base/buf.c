@@ -98,6 +98,21 @@ void buf_append_char(struct buf *b, char c)
     b->end++;
 }
 
+void buf_append_escaped(struct buf *b, struct str s, bool (*is_special)(unsigned char c),
+                        void (*escape)(struct buf *b, unsigned char c))
+{
+    size_t plain = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        if (!is_special((unsigned char)s.ptr[i]))
+            continue;
+        buf_append(b, s.ptr + plain, i - plain);
+        escape(b, (unsigned char)s.ptr[i]);
+        plain = i + 1;
+    }
+    if (s.len > plain)
+        buf_append(b, s.ptr + plain, s.len - plain);
+}
+
 void buf_printf(struct buf *b, const char *format, ...)
 {
     va_list args;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "portcullis/base/json.h"
 #include "portcullis/base/memory.h"
 #include "refusal_log.h"
 
@@ -45,27 +46,6 @@ static bool is_special_default(unsigned char c)
     return c < 0x20 || c > 0x7e || c == '"' || c == '\\';
 }
 
-static bool is_special_json(unsigned char c)
-{
-    return c < 0x20 || c == '"' || c == '\\';
-}
-
-/* Plain runs are appended whole; what needs an escape goes one by one. */
-static void append_runs(struct buf *out, struct str s, bool (*is_special)(unsigned char c),
-                        void (*append)(struct buf *out, unsigned char c))
-{
-    size_t plain = 0;
-    for (size_t i = 0; i < s.len; i++) {
-        if (!is_special((unsigned char)s.ptr[i]))
-            continue;
-        buf_append(out, s.ptr + plain, i - plain);
-        append(out, (unsigned char)s.ptr[i]);
-        plain = i + 1;
-    }
-    if (s.len > plain)
-        buf_append(out, s.ptr + plain, s.len - plain);
-}
-
 static void append_hex(struct buf *out, unsigned char c)
 {
     buf_printf(out, "\\x%02X", c);
@@ -73,24 +53,7 @@ static void append_hex(struct buf *out, unsigned char c)
 
 static void append_escaped(struct buf *out, struct str s)
 {
-    append_runs(out, s, is_special_default, append_hex);
-}
-
-static void append_json_octet(struct buf *out, unsigned char c)
-{
-    static const char *const names[0x60] = {
-        ['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n",  ['\f'] = "\\f",
-        ['\r'] = "\\r", ['"'] = "\\\"", ['\\'] = "\\\\",
-    };
-    if (names[c])
-        buf_append_str(out, str_of(names[c]));
-    else
-        buf_printf(out, "\\u%04X", c);
-}
-
-static void append_json(struct buf *out, struct str s)
-{
-    append_runs(out, s, is_special_json, append_json_octet);
+    buf_append_escaped(out, s, is_special_default, append_hex);
 }
 
 static const struct {
@@ -98,7 +61,7 @@ static const struct {
     const char *missing;
 } escapes[] = {
     [LOG_ESCAPE_DEFAULT] = {append_escaped, "-"},
-    [LOG_ESCAPE_JSON] = {append_json, ""},
+    [LOG_ESCAPE_JSON] = {json_append_escaped, ""},
     [LOG_ESCAPE_NONE] = {buf_append_str, ""},
 };
 

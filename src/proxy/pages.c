@@ -1,4 +1,5 @@
 /* The built-in bodies of errors, redirects and refusals. */
+#include "portcullis/base/json.h"
 #include "respond.h"
 
 #define TAIL "<hr><center>%.*s</center>\n</body>\n</html>\n"
@@ -19,8 +20,11 @@ struct str page_html(struct arena *a, const struct page *p)
 /* ---- refusals ---- */
 
 /* What stands here is ours (codes, sentences, hex), but an escape is cheaper than the proof. */
-static struct str escape(struct arena *a, struct str s, const char *const names[static 128])
+static struct str html_escape(struct arena *a, struct str s)
 {
+    static const char *const names[128] = {
+        ['<'] = "&lt;", ['>'] = "&gt;", ['&'] = "&amp;", ['"'] = "&quot;", ['\''] = "&#39;",
+    };
     struct str *parts = ARENA_ARRAY(a, struct str, s.len);
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.ptr[i];
@@ -30,17 +34,10 @@ static struct str escape(struct arena *a, struct str s, const char *const names[
     return arena_concat(a, parts, s.len);
 }
 
-static const char *const html_names[128] = {
-    ['<'] = "&lt;", ['>'] = "&gt;", ['&'] = "&amp;", ['"'] = "&quot;", ['\''] = "&#39;",
-};
-static const char *const json_names[128] = {
-    ['"'] = "\\\"", ['\\'] = "\\\\", ['\n'] = "\\n", ['\r'] = "\\r", ['\t'] = "\\t",
-};
-
 /* "" for nothing to say. */
 static struct str html_line(struct arena *a, const char *before, struct str text, const char *after)
 {
-    text = escape(a, text, html_names);
+    text = html_escape(a, text);
     return text.len ? arena_printf(a, "%s%.*s%s\n", before, STR_ARG(text), after) : STR("");
 }
 
@@ -55,19 +52,27 @@ static struct str refusal_html(struct arena *a, const struct refusal_page *p)
                         STR_ARG(cure), STR_ARG(detail), STR_ARG(p->request_id), STR_ARG(p->server));
 }
 
-static struct str json_member(struct arena *a, const char *name, struct str text)
+static void json_member(struct json *j, const char *name, struct str text)
 {
-    text = escape(a, text, json_names);
-    return text.len ? arena_printf(a, "\"%s\":\"%.*s\",", name, STR_ARG(text)) : STR("");
+    if (text.len)
+        json_string(j, name, text);
 }
 
 static struct str refusal_json(struct arena *a, const struct refusal_page *p)
 {
-    struct str reason = json_member(a, "reason", p->code);
-    struct str message = json_member(a, "message", p->cure);
-    struct str detail = json_member(a, "detail", p->detail);
-    return arena_printf(a, "{\"status\":%u,%.*s%.*s%.*s\"request_id\":\"%.*s\"}\n", p->status,
-                        STR_ARG(reason), STR_ARG(message), STR_ARG(detail), STR_ARG(p->request_id));
+    struct buf out = {0};
+    struct json j = {.out = &out};
+    json_open(&j, NULL, '{');
+    json_number(&j, "status", p->status);
+    json_member(&j, "reason", p->code);
+    json_member(&j, "message", p->cure);
+    json_member(&j, "detail", p->detail);
+    json_string(&j, "request_id", p->request_id);
+    json_close(&j, '}');
+    buf_append_char(&out, '\n');
+    struct str page = arena_str(a, buf_str(&out));
+    buf_deinit(&out);
+    return page;
 }
 
 static struct str text_line(struct arena *a, struct str text)

@@ -31,6 +31,9 @@ void buf_added(struct buf *b, size_t size);
 void buf_append(struct buf *b, const void *data, size_t size);
 void buf_append_str(struct buf *b, struct str s);
 void buf_append_char(struct buf *b, char c);
+/* Plain runs are appended whole; what needs an escape goes to escape() one by one. */
+void buf_append_escaped(struct buf *b, struct str s, bool (*is_special)(unsigned char c),
+                        void (*escape)(struct buf *b, unsigned char c));
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *b, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));

@@ -96,7 +96,7 @@ Test(pages, sentences_are_escaped_for_their_form)
         const char *accept, *expected;
     } rows[] = {
         {HTML, "a &lt;b&gt; &amp; &quot;c&quot; d&#39;s \\ ??"},
-        {JSON, "a <b> & \\\"c\\\" d's \\\\ ??"},
+        {JSON, "a <b> & \\\"c\\\" d's \\\\ \xc3\xa9"},
     };
     struct arena a;
     arena_init(&a, 1024);
