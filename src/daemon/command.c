@@ -213,6 +213,8 @@ static void take_explain_word(struct command *c, struct words *w)
         *field = str_of(w->items[++w->at]);
     else if (field != NULL)
         wrong(c, "option \"%s\" requires a value", word);
+    else if (strcmp(word, "--json") == 0)
+        c->explain.json = true;
     else if (word[0] != '-' || word[1] == '\0')
         c->explain.files[c->explain.file_count++] = word;
     else if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "portcullis/base/clock.h"
 #include "portcullis/base/log.h"
 #include "proxy_app.h"
 
@@ -22,6 +23,7 @@ static const char help_text[] =
     "  --intermediates file : CA certificates that the client need not send\n"
     "  --crl file           : revocation lists\n"
     "  --depth n            : ssl_verify_depth; default: 1\n"
+    "  --json               : for programs\n"
     "  --time time          : as it will be or was then, \"2027-01-31T12:00:00Z\"\n"
     "\n"
     "Exit status: 0 let in, 1 refused, 2 could not tell.\n";
@@ -63,6 +65,15 @@ static bool time_parse(const char *text, time_t *when)
         return false;
     *when -= (sign == '-' ? -1 : 1) * (hours * 60 + minutes) * 60;
     return sign == '-' || sign == '+';
+}
+
+/* Whoever looks at the clock sees the same time. */
+static bool set_time(struct explained *e, const struct explain_options *o)
+{
+    if (o->time.len > 0 && !time_parse(o->time.ptr, &e->now))
+        return untold("invalid time \"%s\": write \"2027-01-31T12:00:00Z\"", o->time.ptr);
+    clock_fix((int64_t)e->now * 1000, clock_monotonic_ms());
+    return true;
 }
 
 static bool read_files(struct explained *e, const struct explain_options *o)
@@ -145,25 +156,66 @@ static struct str make_cure(struct explained *e)
     return cure;
 }
 
+/* ------------------------------------------------------------------ what both forms need */
+
+bool explain_link_is_good(const struct verify_trace *t, size_t at)
+{
+    if (!t->is_complete)
+        return at + 1 < t->length;
+    for (size_t i = 0; i < t->check_count; i++)
+        if (t->checks[i].refusal != REFUSAL_NONE && t->checks[i].at == at)
+            return false;
+    return true;
+}
+
+bool explain_is_unused(const struct explained *e, struct str der)
+{
+    for (size_t i = 0; i < e->trace.length; i++)
+        if (str_eq(e->trace.path[i].der, der))
+            return false;
+    return true;
+}
+
+bool explain_check_is_idle(const struct explained *e, const struct verify_check *c)
+{
+    return strcmp(c->name, "revocation") == 0 && tls_context_settings(e->context)->crl.len == 0;
+}
+
+bool explain_asks(const struct explained *e)
+{
+    return e->answer.location == NULL || e->answer.location->verify != TLS_VERIFY_OFF;
+}
+
+struct str explain_time(time_t when, char out[static 32])
+{
+    struct tm tm;
+
+    gmtime_r(&when, &tm);
+    return str_make(out, strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm));
+}
+
 /* ------------------------------------------------------------------ telling */
 
-static void print(const struct explained *e)
+static void print(const struct explained *e, bool as_json)
 {
     struct buf out = {0};
     bool with_colour = isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == NULL;
 
-    explain_text(e, with_colour, &out);
+    if (as_json)
+        explain_json(e, &out);
+    else
+        explain_text(e, with_colour, &out);
     (void)fwrite(buf_str(&out).ptr, 1, buf_len(&out), stdout);
     buf_deinit(&out);
 }
 
-static int tell(struct explained *e)
+static int tell(struct explained *e, const struct explain_options *o)
 {
     e->trace.arena = &e->arena;
     tls_context_trace(e->context, e->identity, e->now, &e->trace);
     if (e->answer.refusal != REFUSAL_NONE)
         e->cure = make_cure(e);
-    print(e);
+    print(e, o->json);
     return e->answer.passes ? EXPLAIN_ACCEPTED : EXPLAIN_REFUSED;
 }
 
@@ -180,7 +232,7 @@ static int explain_by_files(struct explained *e, const struct explain_options *o
     if (context != NULL) {
         e->context = context;
         judge(e);
-        status = tell(e);
+        status = tell(e, o);
     }
     tls_context_free(context);
     tls_pool_free(pool);
@@ -203,7 +255,7 @@ static int explain_by_configuration(struct explained *e, const struct command *c
     e->has_configuration = true;
     if (explain_ask(&q, &e->arena, &e->answer, &problem)) {
         e->context = e->answer.server->tls_context;
-        status = tell(e);
+        status = tell(e, &c->explain);
     } else {
         (void)untold("%.*s", STR_ARG(problem));
     }
@@ -222,9 +274,7 @@ int explain_run(const struct command *c)
         return EXPLAIN_ACCEPTED;
     }
     arena_init(&e.arena, 16384);
-    if (o->time.len > 0 && !time_parse(o->time.ptr, &e.now))
-        (void)untold("invalid time \"%s\": write \"2027-01-31T12:00:00Z\"", o->time.ptr);
-    else if (read_files(&e, o))
+    if (set_time(&e, o) && read_files(&e, o))
         status = o->ca.len > 0 ? explain_by_files(&e, o) : explain_by_configuration(&e, c);
     identity_unref(e.identity);
     arena_deinit(&e.arena);

@@ -25,7 +25,17 @@ struct explained {
     struct str cure; /* empty for who is let in */
 };
 
+/* Has nothing against the certificate at this place of the path been found? */
+bool explain_link_is_good(const struct verify_trace *t, size_t at);
+bool explain_is_unused(const struct explained *e, struct str der);
+/* Was the check made at all? Without revocation lists there is nothing to look up. */
+bool explain_check_is_idle(const struct explained *e, const struct verify_check *c);
+bool explain_asks(const struct explained *e);              /* for a certificate, there */
+struct str explain_time(time_t when, char out[static 32]); /* RFC 3339 */
+
 /* ---- explain_text.c ---- */
 void explain_text(const struct explained *e, bool with_colour, struct buf *out);
+/* ---- explain_json.c ---- */
+void explain_json(const struct explained *e, struct buf *out);
 
 #endif

@@ -1,5 +1,5 @@
 /* An explanation for people. */
-#include <stdlib.h>
+#include <string.h>
 
 #include "explain.h"
 
@@ -32,9 +32,8 @@ static void put_mark(const struct printer *p, enum mark mark)
 
 static void put_date(const struct printer *p, time_t when)
 {
-    struct tm tm;
-    gmtime_r(&when, &tm);
-    buf_printf(p->out, "%04d-%02d-%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
+    char text[32];
+    buf_append_str(p->out, str_upto(explain_time(when, text), strlen("2026-11-25")));
 }
 
 static void put_place(const struct printer *p, const struct conf_pos *pos)
@@ -71,7 +70,6 @@ static void put_facts(const struct printer *p)
 {
     const struct explain_answer *a = &p->e->answer;
     char text[ADDR_TEXT_MAX], when[32];
-    struct tm tm;
     if (a->server != NULL) {
         struct str address = addr_text_port(&a->bind->listen.addr, text);
         struct str name = a->server->name.len > 0 ? a->server->name : STR("\"\"");
@@ -86,25 +84,13 @@ static void put_facts(const struct printer *p)
         put_place(p, &a->rule_pos);
         buf_append_char(p->out, '\n');
     }
-    gmtime_r(&p->e->now, &tm);
-    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm);
-    struct str verify = identity_verify_text(p->e->identity);
-    buf_printf(p->out, "time      %s\nverify    %.*s\n", when, STR_ARG(verify));
+    struct str time = explain_time(p->e->now, when), verify = identity_verify_text(p->e->identity);
+    buf_printf(p->out, "time      %.*s\nverify    %.*s\n", STR_ARG(time), STR_ARG(verify));
     if (a->location != NULL && a->location->access_rules.count > 0)
         buf_append_str(p->out, STR("note      allow and deny look at the client's address, too\n"));
 }
 
 /* ------------------------------------------------------------------ the chain */
-
-static bool link_is_good(const struct verify_trace *t, size_t at)
-{
-    if (!t->is_complete)
-        return at + 1 < t->length;
-    for (size_t i = 0; i < t->check_count; i++)
-        if (t->checks[i].refusal != REFUSAL_NONE && t->checks[i].at == at)
-            return false;
-    return true;
-}
 
 static void put_certificate(const struct printer *p, struct str der)
 {
@@ -131,7 +117,7 @@ static void put_path(const struct printer *p)
     const struct verify_trace *t = &p->e->trace;
     for (size_t i = 0; i < t->length; i++) {
         put_branch(p, i);
-        put_mark(p, link_is_good(t, i) ? MARK_GOOD : MARK_BAD);
+        put_mark(p, explain_link_is_good(t, i) ? MARK_GOOD : MARK_BAD);
         buf_append_char(p->out, ' ');
         put_certificate(p, t->path[i].der);
         buf_printf(p->out, ", %s\n", sources[t->path[i].source]);
@@ -143,19 +129,11 @@ static void put_path(const struct printer *p)
     buf_printf(p->out, " %.*s  neither sent nor known to the server\n", STR_ARG(t->issuer));
 }
 
-static bool is_in_path(const struct verify_trace *t, struct str der)
-{
-    for (size_t i = 0; i < t->length; i++)
-        if (str_eq(t->path[i].der, der))
-            return true;
-    return false;
-}
-
 static void put_unused(const struct printer *p)
 {
     VEC_FOR(const struct str, der, &p->e->sent.certificates)
     {
-        if (is_in_path(&p->e->trace, *der))
+        if (!explain_is_unused(p->e, *der))
             continue;
         buf_append_str(p->out, STR("  "));
         put_mark(p, MARK_IDLE);
@@ -167,11 +145,12 @@ static void put_unused(const struct printer *p)
 
 static void put_check(const struct printer *p, const struct verify_check *c)
 {
-    bool is_idle = str_eq_z(STR("revocation"), c->name) &&
-                   tls_context_settings(p->e->context)->crl.len == 0;
+    bool is_idle = explain_check_is_idle(p->e, c);
     buf_append_str(p->out, STR("  "));
     put_mark(p, c->refusal != REFUSAL_NONE ? MARK_BAD : is_idle ? MARK_IDLE : MARK_GOOD);
-    buf_printf(p->out, " %s", c->name);
+    buf_append_char(p->out, ' ');
+    for (const char *at = c->name; *at != '\0'; at++)
+        buf_append_char(p->out, *at == '_' ? ' ' : *at);
     if (c->refusal != REFUSAL_NONE) {
         struct identity *about = identity_new(&p->e->trace.path[c->at].der, 1);
         struct str subject = identity_subject(about);
@@ -193,9 +172,34 @@ static void put_checks(const struct printer *p)
         put_check(p, &t->checks[i]);
 }
 
-static bool asks_for_certificates(const struct explained *e)
+/* ------------------------------------------------------------------ the upstream */
+
+enum { VALUE_SHOWN = 160 };
+
+static void put_field(const struct printer *p, const struct explain_field *f)
 {
-    return e->answer.location == NULL || e->answer.location->verify != TLS_VERIFY_OFF;
+    buf_printf(p->out, "  %.*s: ", STR_ARG(f->name));
+    if (!f->is_sent) {
+        put(p, MARK_BAD, "not sent, there are line ends in its value");
+    } else {
+        log_append_escaped(p->out, str_upto(f->value, VALUE_SHOWN), false);
+        if (f->value.len > VALUE_SHOWN)
+            buf_printf(p->out, "... (%zu octets)", f->value.len);
+    }
+    buf_append_char(p->out, '\n');
+}
+
+static void put_upstream(const struct printer *p)
+{
+    const struct explain_answer *a = &p->e->answer;
+    if (a->upstream.len == 0)
+        return;
+    buf_printf(p->out, "\nupstream  %.*s is told %s\n", STR_ARG(a->upstream),
+               a->told.count > 0 ? "of the client" : "nothing of the client");
+    VEC_FOR(const struct explain_field, f, &a->told)
+    {
+        put_field(p, f);
+    }
 }
 
 void explain_text(const struct explained *e, bool with_colour, struct buf *out)
@@ -203,12 +207,13 @@ void explain_text(const struct explained *e, bool with_colour, struct buf *out)
     const struct printer p = {e, out, with_colour};
     put_verdict(&p);
     put_facts(&p);
-    if (asks_for_certificates(e)) {
+    if (explain_asks(e)) {
         buf_append_str(out, STR("\nchain\n"));
         put_path(&p);
         put_unused(&p);
         put_checks(&p);
     }
+    put_upstream(&p);
     if (e->cure.len > 0)
         buf_printf(out, "\ncure      %.*s\n", STR_ARG(e->cure));
 }

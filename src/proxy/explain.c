@@ -2,6 +2,7 @@
 
 #include "access.h"
 #include "client_rules.h"
+#include "explain_tell.h"
 #include "route.h"
 
 /* ---- which blocks ---- */
@@ -135,5 +136,7 @@ bool explain_ask(const struct explain_question *q, struct arena *a, struct expla
         answer->detail = access_words(a, answer->refusal, q->identity, answer->location);
     struct client_ruling ruling = client_rules_ask(answer->location, q->identity);
     name_rule(answer, a, &ruling, answer->refusal == REFUSAL_NOT_PERMITTED);
+    if (answer->passes)
+        explain_tell(q, v.identity_counts, a, answer);
     return true;
 }

@@ -125,7 +125,7 @@ static bool of_fact(struct request *req, const struct variable *v, struct str *o
 static bool ssl_client_verify(struct request *req, const struct variable *v, struct str *out)
 {
     (void)v;
-    if (!client_is_tls(req->client))
+    if (!req->identity && !client_is_tls(req->client))
         return false;
     /* access.c takes away an identity that does not count for this server: that is none. */
     *out = req->identity ? identity_verify_text(req->identity) : STR("NONE");

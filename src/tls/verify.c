@@ -354,14 +354,14 @@ static const struct {
     const char *name;
     enum refusal (*ask)(const struct search *s, struct finding *f);
 } checks[] = {
-    {"critical extensions", check_extensions},
+    {"critical_extensions", check_extensions},
     {"keys", check_keys},
-    {"issuers are CAs", check_issuers},
-    {"length", check_depth},
+    {"issuers_are_cas", check_issuers},
+    {"path_length", check_depth},
     {"dates", check_dates},
-    {"the client's key usage", check_leaf},
+    {"client_key_usage", check_leaf},
     {"purposes", check_purposes},
-    {"name constraints", check_names},
+    {"name_constraints", check_names},
     {"revocation", check_revocation},
 };
 enum { CHECKS = sizeof checks / sizeof *checks };

@@ -1,5 +1,6 @@
 """portcullis explain says offline what the gate says to the client."""
 import datetime
+import json
 import re
 import subprocess
 
@@ -162,6 +163,61 @@ def test_der_and_standard_input_and_key_beside_it(explain, certs, tmp_path):
 
 def test_without_a_terminal_there_is_no_colour(explain, certs):
     assert "\033" not in explain("--ca", certs / "ca.crt", certs / "client.crt").text
+
+
+TOLD = """
+map $ssl_client_s_dn $who { default nobody; CN=client "the client"; CN=other "$remote_addr"; }
+map $who $again { "the client" "$who, again"; }
+server {
+    listen {port} ssl; ssl_certificate {certs}/server.crt; ssl_certificate_key {certs}/server.key;
+    ssl_client_certificate {certs}/ca.crt; ssl_verify_client on;
+    proxy_client_identity rfc9440 nginx ingress-nginx xfcc traefik aws cloudflare;
+    location / {
+        proxy_set_header X-Who $again; proxy_set_header X-Verify "$ssl_client_verify until $ssl_client_v_end";
+        proxy_set_header X-From "$ssl_client_cn at $remote_addr"; proxy_set_header X-Cert $ssl_client_cert;
+        proxy_set_header X-Empty $ssl_client_spiffe_id; proxy_set_header X-Other $remote_addr;
+        proxy_pass http://upstream:1;
+    }
+    location /none { return 200; }
+}
+"""
+
+
+def test_upstream_is_told_what_explain_says(proxy, upstream, explain, certs):
+    gate = proxy(TOLD.replace("upstream:1", upstream.address))
+    seen = dict(gate.curl().json()["headers"])
+    told = json.loads(explain("--json", "-c", gate.config_path, certs / "client.crt").text)["upstream"]
+    assert told["url"] == "http://" + upstream.address
+    fields = {f["name"]: f for f in told["fields"]}
+    assert not fields["X-Cert"]["is_sent"] and "X-Cert" not in seen
+    assert fields["X-From"]["value"] == "client at $remote_addr" and seen["X-From"] == "client at 127.0.0.1"
+    assert fields["X-Who"]["value"] == "the client, again"
+    assert not {"X-Empty", "X-Other"} & set(fields)
+    given = {name: f["value"] for name, f in fields.items() if name not in ("X-Cert", "X-From")}
+    assert len(given) > 15
+    assert given == {name: value for name, value in seen.items() if name in given}
+    assert "upstream" not in json.loads(explain("--json", "--location", "/none", "-c", gate.config_path, certs / "client.crt").text)
+
+
+def test_json_says_what_the_text_says(configured, certs):
+    got = json.loads(configured(RULES, "--json", "--location", "/admin", certs / "client.crt").text)
+    assert (got["accepted"], got["reason"], got["verify"]) == (False, "not_permitted", "SUCCESS")
+    assert got["location"]["name"] == "/admin" and got["location"]["line"] == 8
+    assert (got["rule"]["text"], got["rule"]["line"]) == ("ssl_client_allow cn, the last; none matched", 8)
+    assert [(c["subject"], c["source"], c["good"]) for c in got["chain"]] == [("CN=client", "sent", True), ("CN=my-ca", "trusted", True)]
+    assert {c["outcome"] for c in got["checks"]} == {"passed", "not_made"}
+    assert got["cure"] and "upstream" not in got
+
+
+def test_json_has_each_failed_check_and_what_was_not_used(explain, certs):
+    got = explain("--json", "--ca", certs / "ca.crt", "--time", "2040-01-01", certs / "rogues/eku-server.crt", certs / "server.crt")
+    assert got.status == 1
+    got = json.loads(got.text)
+    assert got["reason"] == "cert_expired" and got["time"] == "2040-01-01T00:00:00Z"
+    assert [(c["name"], c["reason"]) for c in got["checks"] if c["outcome"] == "failed"] == [
+        ("dates", "cert_expired"), ("purposes", "eku_wrong")]
+    assert [c["subject"] for c in got["unused"]] == ["CN=localhost"]
+    assert "server" not in got and "rule" not in got
 
 
 def test_help(explain):

@@ -10,7 +10,8 @@
 
 void clock_update(void);
 
-/* For tests: both stand at these values, whatever clock_update finds, until clock_unfix. */
+/* For tests and for explaining another time: both stand at these values, whatever clock_update
+ * finds, until clock_unfix. */
 void clock_fix(int64_t wall_ms, int64_t monotonic_ms);
 void clock_unfix(void);
 

@@ -33,7 +33,7 @@ struct daemon_settings {
     int64_t shutdown_timeout_ms; /* 0: none */
     const struct log *error_log;
     struct log_file *log_files; /* the master opens those with a path; their fd is filled in */
-    struct zone *zones; /* mapped before workers are forked */
+    struct zone *zones;         /* mapped before workers are forked */
     const struct listen_spec *listens;
     size_t listen_count;
 };

@@ -23,6 +23,7 @@ struct explain_options {
     struct str time;                          /* RFC 3339; empty: now */
     const char **files;
     size_t file_count;
+    bool json;
 };
 
 struct command {

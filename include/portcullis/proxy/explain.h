@@ -14,6 +14,13 @@ struct explain_question {
     time_t now;
 };
 
+/* A header field that tells the upstream who the client is. */
+struct explain_field {
+    struct str name;
+    struct str value; /* of what a request would have to say, the variable: "$remote_addr" */
+    bool is_sent;     /* else it has line ends in it: no header field can hold that */
+};
+
 struct explain_answer {
     const struct bind_conf *bind;
     const struct server_conf *server;
@@ -25,6 +32,8 @@ struct explain_answer {
     /* What decided: "ssl_client_deny cn", and where it stands (line 0: nowhere). */
     struct str rule;
     struct conf_pos rule_pos;
+    struct str upstream; /* proxy_pass's URL; empty: the location passes on to none */
+    VEC(struct explain_field) told;
     const struct client_rule *matched; /* of ssl_client_allow and _deny; NULL: none */
 };
 

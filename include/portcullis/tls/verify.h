@@ -71,7 +71,7 @@ struct verify_link {
     enum verify_source source;
 };
 struct verify_check {
-    const char *name;
+    const char *name;     /* stable: "name_constraints" */
     enum refusal refusal; /* REFUSAL_NONE: it has nothing against this path */
     struct str words;     /* of a refusal: "expired 2020-02-01" */
     size_t at;            /* about this certificate of the path */
