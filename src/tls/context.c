@@ -1,383 +1,19 @@
 #include "portcullis/tls/context.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <mbedtls/sha256.h>
 
 #include "context_internal.h"
-#include "name.h"
-#include "pem.h"
+#include "pool.h"
 #include "portcullis/base/memory.h"
 #include "portcullis/tls/identity.h"
 #include "random.h"
 #include "resume.h"
-#include "trust.h"
 
-/* ---- reports ----------------------------------------------------------------------------------
+/* ---- certificates, keys and tickets -------------------------------------------------------------
  */
-
-__attribute__((format(printf, 3, 4))) static bool
-report(const struct tls_report *r, enum log_level level, const char *format, ...)
-{
-    struct buf text = {0};
-    va_list args;
-    va_start(args, format);
-    buf_vprintf(&text, format, args);
-    va_end(args);
-    buf_append_char(&text, '\0');
-    r->problem(r->owner, level, buf_str(&text).ptr);
-    buf_deinit(&text);
-    return false;
-}
-
-/* Of mbedTLS's calls that fail for lack of memory alone. */
-static void must(int rc)
-{
-    assert(rc == 0);
-    (void)rc;
-}
-
-/* ---- the pool ---------------------------------------------------------------------------------
- */
-
-/* What the CA and CRL files of a server block hold. */
-struct trust_set {
-    struct str client_path, trusted_path, intermediates_path, crl_path;
-    struct trust *trust;
-    mbedtls_x509_crt *names, *last_name; /* of ssl_client_certificate, for CertificateRequest */
-    size_t names_size;
-    struct arena *arena;
-    mbedtls_sha256_context seen; /* all CAs, as they stand in the files */
-    unsigned char digest[32];    /* of them */
-    struct trust_set *next;
-};
-
-/* Ticket keys, by what they are made of. */
-struct ticket_set {
-    const struct zone *zone;
-    VEC(struct str) paths;
-    struct ticket_keys *keys;
-    struct ticket_set *next;
-};
-
-struct tls_pool {
-    struct arena arena;
-    struct ticket_set *tickets;
-    struct trust_set *trusts;
-    struct key_pair *pairs;
-};
-
-struct tls_pool *tls_pool_new(void)
-{
-    struct tls_pool *p = MEM_NEW(struct tls_pool);
-    arena_init(&p->arena, 4096);
-    return p;
-}
-
-static void free_pair(struct key_pair *pair)
-{
-    mbedtls_x509_crt_free(&pair->chain);
-    key_free(pair->key);
-}
-
-void tls_pool_free(struct tls_pool *p)
-{
-    if (p == NULL)
-        return;
-    for (struct key_pair *pair = p->pairs; pair != NULL; pair = pair->next)
-        free_pair(pair);
-    for (struct trust_set *t = p->trusts; t != NULL; t = t->next)
-        trust_free(t->trust);
-    for (struct ticket_set *t = p->tickets; t != NULL; t = t->next)
-        ticket_keys_free(t->keys);
-    arena_deinit(&p->arena);
-    mem_free(p);
-}
-
-/* ---- files ------------------------------------------------------------------------------------
- */
-
-/* What a kind of file is called, what its blocks are labelled, and who takes one. */
-struct file_kind {
-    const char *what, *directive;
-    bool (*is_label)(struct str label);
-    bool (*add)(void *owner, struct str der, const char **problem);
-};
-
-static bool is_crl_label(struct str label)
-{
-    return str_eq(label, STR("X509 CRL"));
-}
-
-static bool bad_block(const struct tls_report *r, const struct file_kind *kind, struct str path,
-                      size_t number, const char *problem)
-{
-    return report(r, LOG_EMERG, "cannot load %s \"%.*s\": number %zu in it cannot be used: %s (%s)",
-                  kind->what, STR_ARG(path), number, problem, kind->directive);
-}
-
-static bool add_blocks(const struct tls_report *r, const struct file_kind *kind, struct str path,
-                       struct str text, void *owner)
-{
-    struct buf der = {0};
-    struct str label;
-    size_t count = 0;
-    bool good = true;
-    enum pem_result found = PEM_BLOCK;
-    while (good && (found = pem_next(&text, &label, &der)) == PEM_BLOCK) {
-        const char *problem;
-        if (str_eq(label, STR("TRUSTED CERTIFICATE")))
-            good = bad_block(r, kind, path, count + 1,
-                             "it is OpenSSL's TRUSTED CERTIFICATE; convert it by openssl x509");
-        else if (kind->is_label(label) && !kind->add(owner, buf_str(&der), &problem))
-            good = bad_block(r, kind, path, count + 1, problem);
-        count += kind->is_label(label);
-    }
-    buf_deinit(&der);
-    if (!good)
-        return false;
-    if (found == PEM_BROKEN)
-        return report(r, LOG_EMERG,
-                      "cannot load %s \"%.*s\": the PEM is cut off or damaged after %zu good "
-                      "parts; write the file anew (%s)",
-                      kind->what, STR_ARG(path), count, kind->directive);
-    if (count == 0)
-        return report(r, LOG_EMERG, "cannot load %s \"%.*s\": there is none in PEM in it (%s)",
-                      kind->what, STR_ARG(path), kind->directive);
-    return true;
-}
-
-static bool load_file(const struct tls_report *r, const struct file_kind *kind, struct str path,
-                      void *owner)
-{
-    struct buf text = {0};
-    bool good;
-    const char *problem;
-    if (!file_read(path, &text))
-        good = report(r, LOG_EMERG, "cannot load %s \"%.*s\" (%d: %s) (%s)", kind->what,
-                      STR_ARG(path), errno, strerror(errno), kind->directive);
-    else if (kind->is_label == is_crl_label && buf_len(&text) > 0 && buf_str(&text).ptr[0] == 0x30)
-        good = kind->add(owner, buf_str(&text), &problem) ||
-               bad_block(r, kind, path, 1, problem); /* DER */
-    else
-        good = add_blocks(r, kind, path, buf_str(&text), owner);
-    buf_deinit(&text);
-    return good;
-}
-
-/* ---- trust ------------------------------------------------------------------------------------
- */
-
-static bool add_ca(void *owner, struct str der, const char **problem)
-{
-    struct trust_set *t = owner;
-    return trust_add_ca(t->trust, der, problem) &&
-           mbedtls_sha256_update(&t->seen, (const unsigned char *)der.ptr, der.len) == 0;
-}
-
-static bool has_name(const struct trust_set *t, struct str subject)
-{
-    for (const mbedtls_x509_crt *n = t->names; n != NULL; n = n->next)
-        if (str_eq(str_make((char *)n->subject_raw.p, n->subject_raw.len), subject))
-            return true;
-    return false;
-}
-
-/* mbedTLS takes the names from certificates, and looks at the subjects alone. */
-static void add_name(struct trust_set *t, struct str subject)
-{
-    if (has_name(t, subject))
-        return;
-    mbedtls_x509_crt *n = ARENA_NEW(t->arena, mbedtls_x509_crt);
-    struct str copy = arena_str(t->arena, subject);
-    n->version = 3;
-    n->subject_raw.p = (unsigned char *)(uintptr_t)copy.ptr;
-    n->subject_raw.len = copy.len;
-    *(t->names == NULL ? &t->names : &t->last_name->next) = n;
-    t->last_name = n;
-    t->names_size += 2 + copy.len;
-}
-
-static bool add_named_ca(void *owner, struct str der, const char **problem)
-{
-    struct cert cert;
-    bool good = cert_read(&cert, der, problem) && add_ca(owner, der, problem);
-    if (good)
-        add_name(owner, cert.subject);
-    cert_deinit(&cert);
-    return good;
-}
-
-static bool add_intermediate(void *owner, struct str der, const char **problem)
-{
-    struct trust_set *t = owner;
-    return trust_add_intermediate(t->trust, der, problem);
-}
-
-static bool add_crl(void *owner, struct str der, const char **problem)
-{
-    struct trust_set *t = owner;
-    return trust_add_crl(t->trust, der, problem);
-}
-
-static const struct file_kind client_ca_kind = {"CA certificates", "ssl_client_certificate",
-                                                pem_is_certificate, add_named_ca};
-static const struct file_kind trusted_ca_kind = {"CA certificates", "ssl_trusted_certificate",
-                                                 pem_is_certificate, add_ca};
-static const struct file_kind intermediates_kind = {
-    "intermediate certificates", "ssl_client_intermediates", pem_is_certificate, add_intermediate};
-static const struct file_kind crl_kind = {"revocation lists", "ssl_crl", is_crl_label, add_crl};
-
-enum { CA_NAMES_MAX = 8192 }; /* Half a list would make clients leave out good certificates. */
-
-/* Whoever waits for the first refusal learns it too late. */
-static void warn_of_old_crl(const struct tls_report *r, const struct trust_set *t,
-                            const struct verify_rules *rules)
-{
-    time_t expiry = trust_crl_expiry(t->trust), now = time(NULL);
-    struct tm tm;
-    char date[32];
-    if (expiry == 0 || expiry >= now)
-        return;
-    gmtime_r(&expiry, &tm);
-    strftime(date, sizeof date, "%Y-%m-%d %H:%M:%S GMT", &tm);
-    report(r, LOG_WARN, "a revocation list in \"%.*s\" expired %s: %s (ssl_crl)",
-           STR_ARG(t->crl_path), date,
-           expiry + rules->crl_grace >= now ? "it counts until ssl_crl_grace is over"
-                                            : "clients of its CA are refused until it is replaced");
-}
-
-static void look_over(const struct tls_report *r, struct trust_set *t,
-                      const struct verify_rules *rules)
-{
-    warn_of_old_crl(r, t, rules);
-    struct str path = t->client_path.len > 0 ? t->client_path : t->trusted_path;
-    if (t->trust->cert_count > 0 && trust_anchor_count(t->trust) == 0 && !rules->partial_chain)
-        report(r, LOG_WARN,
-               "no certificate in \"%.*s\" is self-signed: without a root no client certificate "
-               "can be verified (ssl_client_partial_chain on takes others as anchors)",
-               STR_ARG(path));
-    if (t->names_size <= CA_NAMES_MAX)
-        return;
-    report(
-        r, LOG_WARN,
-        "the names of the CAs in \"%.*s\" take %zu octets, more than %d: none is sent to clients",
-        STR_ARG(path), t->names_size, CA_NAMES_MAX);
-    t->names = NULL;
-}
-
-static bool load_trust(const struct tls_report *r, struct trust_set *t,
-                       const struct verify_rules *rules)
-{
-    if ((t->client_path.len > 0 && !load_file(r, &client_ca_kind, t->client_path, t)) ||
-        (t->trusted_path.len > 0 && !load_file(r, &trusted_ca_kind, t->trusted_path, t)) ||
-        (t->intermediates_path.len > 0 &&
-         !load_file(r, &intermediates_kind, t->intermediates_path, t)) ||
-        (t->crl_path.len > 0 && !load_file(r, &crl_kind, t->crl_path, t)))
-        return false;
-    trust_finish(t->trust);
-    look_over(r, t, rules);
-    return mbedtls_sha256_finish(&t->seen, t->digest) == 0;
-}
-
-static const struct trust_set *pool_trust(struct tls_pool *p, const struct tls_settings *s,
-                                          const struct verify_rules *rules,
-                                          const struct tls_report *r)
-{
-    for (struct trust_set *t = p->trusts; t != NULL; t = t->next)
-        if (str_eq(t->client_path, s->client_certificate) &&
-            str_eq(t->trusted_path, s->trusted_certificate) &&
-            str_eq(t->intermediates_path, s->intermediates) && str_eq(t->crl_path, s->crl))
-            return t;
-    struct trust_set *t = ARENA_NEW(&p->arena, struct trust_set);
-    t->client_path = arena_str(&p->arena, s->client_certificate);
-    t->trusted_path = arena_str(&p->arena, s->trusted_certificate);
-    t->intermediates_path = arena_str(&p->arena, s->intermediates);
-    t->crl_path = arena_str(&p->arena, s->crl);
-    t->arena = &p->arena;
-    t->trust = trust_new();
-    mbedtls_sha256_init(&t->seen);
-    must(mbedtls_sha256_starts(&t->seen, 0));
-    bool good = load_trust(r, t, rules);
-    mbedtls_sha256_free(&t->seen);
-    if (!good) {
-        trust_free(t->trust);
-        return NULL;
-    }
-    t->next = p->trusts;
-    p->trusts = t;
-    return t;
-}
-
-/* ---- certificates and keys ---------------------------------------------------------------------
- */
-
-/* Extensions in our own certificates are for the clients to judge. */
-static int accept_extension(void *unused, mbedtls_x509_crt const *crt, mbedtls_x509_buf const *oid,
-                            int critical, const unsigned char *p, const unsigned char *end)
-{
-    (void)unused, (void)crt, (void)oid, (void)critical, (void)p, (void)end;
-    return 0;
-}
-
-static bool add_own(void *owner, struct str der, const char **problem)
-{
-    mbedtls_x509_crt *chain = owner;
-    *problem = "it is damaged, or its key is of a kind that is not supported (use RSA, or ECDSA on "
-               "P-256, P-384 or P-521)";
-    return mbedtls_x509_crt_parse_der_with_ext_cb(chain, (const unsigned char *)der.ptr, der.len, 1,
-                                                  accept_extension, NULL) == 0;
-}
-
-static const struct file_kind own_kind = {"certificate", "ssl_certificate", pem_is_certificate,
-                                          add_own};
-
-static bool load_key(const struct tls_report *r, struct key_pair *pair, struct str password_file)
-{
-    struct buf passwords = {0};
-    const char *problem;
-    if (password_file.len > 0 && !file_read(password_file, &passwords)) {
-        buf_deinit(&passwords);
-        return report(r, LOG_EMERG, "cannot open \"%.*s\" (%d: %s) (ssl_password_file)",
-                      STR_ARG(password_file), errno, strerror(errno));
-    }
-    pair->key = key_load(pair->key_path, buf_str(&passwords), &problem);
-    if (passwords.data != NULL)
-        mem_wipe(passwords.data, passwords.capacity);
-    buf_deinit(&passwords);
-    if (pair->key == NULL)
-        return report(r, LOG_EMERG,
-                      "cannot load certificate key \"%.*s\": %s (ssl_certificate_key)",
-                      STR_ARG(pair->key_path), problem);
-    if (key_matches(pair->key, &pair->chain.pk))
-        return true;
-    return report(r, LOG_EMERG,
-                  "key \"%.*s\" does not belong to certificate \"%.*s\" (key values mismatch); the "
-                  "server's own certificate must stand first in its file (ssl_certificate_key)",
-                  STR_ARG(pair->key_path), STR_ARG(pair->certificate_path));
-}
-
-static struct key_pair *pool_pair(struct tls_pool *p, struct str certificate, struct str key,
-                                  struct str password_file, const struct tls_report *r)
-{
-    for (struct key_pair *k = p->pairs; k != NULL; k = k->next)
-        if (str_eq(k->certificate_path, certificate) && str_eq(k->key_path, key))
-            return k;
-    struct key_pair *pair = ARENA_NEW(&p->arena, struct key_pair);
-    pair->certificate_path = arena_str(&p->arena, certificate);
-    pair->key_path = arena_str(&p->arena, key);
-    mbedtls_x509_crt_init(&pair->chain);
-    if (!load_file(r, &own_kind, certificate, &pair->chain) || !load_key(r, pair, password_file)) {
-        free_pair(pair);
-        return NULL;
-    }
-    pair->next = p->pairs;
-    p->pairs = pair;
-    return pair;
-}
 
 /* mbedTLS shows clients no certificate that is not meant for servers. */
 static void warn_about_usage(const struct tls_report *r, const struct key_pair *pair)
@@ -385,15 +21,17 @@ static void warn_about_usage(const struct tls_report *r, const struct key_pair *
     static const unsigned char server_auth[] = {0x2b, 6, 1, 5, 5, 7, 3, 1};
     if (mbedtls_x509_crt_check_extended_key_usage(&pair->chain, (const char *)server_auth,
                                                   sizeof server_auth) != 0)
-        report(r, LOG_WARN,
-               "certificate \"%.*s\" is not meant for servers (its extendedKeyUsage lacks "
-               "serverAuth) and will not be shown to clients",
-               STR_ARG(pair->certificate_path));
+        tls_report_problem(
+            r, LOG_WARN,
+            "certificate \"%.*s\" is not meant for servers (its extendedKeyUsage lacks "
+            "serverAuth) and will not be shown to clients",
+            STR_ARG(pair->certificate_path));
     if (mbedtls_x509_crt_check_key_usage(&pair->chain, MBEDTLS_X509_KU_DIGITAL_SIGNATURE) != 0)
-        report(r, LOG_WARN,
-               "certificate \"%.*s\" cannot be used (its keyUsage lacks digitalSignature) and will "
-               "not be shown to clients",
-               STR_ARG(pair->certificate_path));
+        tls_report_problem(
+            r, LOG_WARN,
+            "certificate \"%.*s\" cannot be used (its keyUsage lacks digitalSignature) and will "
+            "not be shown to clients",
+            STR_ARG(pair->certificate_path));
 }
 
 static bool load_pairs(struct tls_context *c, struct tls_pool *p, const struct tls_report *r)
@@ -401,9 +39,9 @@ static bool load_pairs(struct tls_context *c, struct tls_pool *p, const struct t
     const struct tls_settings *s = &c->settings;
     bool good = true;
     if (s->certificate_keys.count < s->certificates.count)
-        return report(r, LOG_EMERG,
-                      "no \"ssl_certificate_key\" is defined for certificate \"%.*s\"",
-                      STR_ARG(s->certificates.items[s->certificate_keys.count]));
+        return tls_report_problem(r, LOG_EMERG,
+                                  "no \"ssl_certificate_key\" is defined for certificate \"%.*s\"",
+                                  STR_ARG(s->certificates.items[s->certificate_keys.count]));
     c->pairs = ARENA_ARRAY(&c->arena, struct key_pair *, s->certificates.count + 1);
     for (size_t i = 0; i < s->certificates.count; i++) {
         struct key_pair *pair = pool_pair(p, s->certificates.items[i], s->certificate_keys.items[i],
@@ -416,63 +54,6 @@ static bool load_pairs(struct tls_context *c, struct tls_pool *p, const struct t
         c->pairs[c->pair_count++] = pair;
     }
     return good;
-}
-
-/* ---- ticket keys --------------------------------------------------------------------------------
- */
-
-static bool add_ticket_key(struct ticket_keys *keys, struct str path, const struct tls_report *r)
-{
-    struct buf text = {0};
-    bool good = file_read(path, &text);
-    if (!good)
-        report(r, LOG_EMERG, "cannot open \"%.*s\" (%d: %s) (ssl_session_ticket_key)",
-               STR_ARG(path), errno, strerror(errno));
-    else if (!(good = ticket_keys_add(keys, buf_str(&text))))
-        report(r, LOG_EMERG,
-               "\"%.*s\" has %zu octets, must have 48 or 80: write it by openssl rand 80 "
-               "(ssl_session_ticket_key)",
-               STR_ARG(path), buf_len(&text));
-    if (text.data != NULL)
-        mem_wipe(text.data, text.capacity);
-    buf_deinit(&text);
-    return good;
-}
-
-static bool same_ticket_keys(const struct ticket_set *t, const struct tls_settings *s)
-{
-    if (t->paths.count != s->ticket_keys.count || t->zone != s->ticket_zone)
-        return false;
-    for (size_t i = 0; i < t->paths.count; i++)
-        if (!str_eq(t->paths.items[i], s->ticket_keys.items[i]))
-            return false;
-    return true;
-}
-
-/* Own keys last as long as what they seal, and a minute at least. */
-static int64_t ticket_period_ms(const struct tls_settings *s)
-{
-    return s->session_timeout_ms > 60000 ? s->session_timeout_ms : 60000;
-}
-
-static struct ticket_set *pool_tickets(struct tls_pool *p, const struct tls_settings *s,
-                                       const struct tls_report *r)
-{
-    bool good = true;
-    for (struct ticket_set *t = p->tickets; t != NULL; t = t->next)
-        if (same_ticket_keys(t, s))
-            return t;
-    struct ticket_set *t = ARENA_NEW(&p->arena, struct ticket_set);
-    t->zone = s->ticket_zone;
-    t->keys = s->ticket_keys.count > 0 ? ticket_keys_fixed()
-                                       : ticket_keys_in_zone(s->ticket_zone, ticket_period_ms(s));
-    t->next = p->tickets;
-    p->tickets = t;
-    for (size_t i = 0; i < s->ticket_keys.count; i++) {
-        *VEC_PUSH(&p->arena, &t->paths) = arena_str(&p->arena, s->ticket_keys.items[i]);
-        good = add_ticket_key(t->keys, s->ticket_keys.items[i], r) && good;
-    }
-    return good ? t : NULL;
 }
 
 static bool choose_tickets(struct tls_context *c, struct tls_pool *p, const struct tls_report *r)
@@ -528,7 +109,7 @@ static bool choose_suites(struct tls_context *c, const struct tls_report *r)
     if (s->protocols & TLS_PROTOCOL_1_3) {
         size_t n = suites_from_ciphersuites(found, s->ciphersuites, &bad);
         if (n == 0)
-            return report(
+            return tls_report_problem(
                 r, LOG_EMERG,
                 "SSL_CONF_cmd(\"Ciphersuites\", \"%.*s\") failed: \"%.*s\" is not supported",
                 STR_ARG(s->ciphersuites), STR_ARG(bad));
@@ -539,7 +120,7 @@ static bool choose_suites(struct tls_context *c, const struct tls_report *r)
         struct str list = s->ciphers.len > 0 ? s->ciphers : STR("HIGH:!aNULL:!MD5");
         size_t n = suites_from_cipher_list(found, list, &bad);
         if (n == 0)
-            return report(
+            return tls_report_problem(
                 r, LOG_EMERG,
                 "ssl_ciphers \"%.*s\" leaves no cipher: only suites with ECDHE and AES or "
                 "ChaCha20 are supported",
@@ -558,20 +139,23 @@ static bool choose_groups(struct tls_context *c, const struct tls_report *r)
     c->groups[count] = 0;
     if (count > 0)
         return true;
-    return report(r, LOG_EMERG,
-                  "ssl_ecdh_curve: \"%.*s\" is not supported; use X25519, prime256v1, secp384r1, "
-                  "secp521r1 or auto",
-                  STR_ARG(bad));
+    return tls_report_problem(
+        r, LOG_EMERG,
+        "ssl_ecdh_curve: \"%.*s\" is not supported; use X25519, prime256v1, secp384r1, "
+        "secp521r1 or auto",
+        STR_ARG(bad));
 }
 
 static bool settings_are_sound(const struct tls_settings *s, const struct tls_report *r)
 {
     if (!(s->protocols & (TLS_PROTOCOL_1_2 | TLS_PROTOCOL_1_3)))
-        return report(r, LOG_EMERG, "ssl_protocols leaves no version: name TLSv1.2 or TLSv1.3");
+        return tls_report_problem(r, LOG_EMERG,
+                                  "ssl_protocols leaves no version: name TLSv1.2 or TLSv1.3");
     bool needs_ca = s->verify != TLS_VERIFY_OFF && s->verify != TLS_VERIFY_OPTIONAL_NO_CA;
     if (needs_ca && s->client_certificate.len == 0 && s->trusted_certificate.len == 0)
-        return report(r, LOG_EMERG,
-                      "no ssl_client_certificate or ssl_trusted_certificate for ssl_verify_client");
+        return tls_report_problem(
+            r, LOG_EMERG,
+            "no ssl_client_certificate or ssl_trusted_certificate for ssl_verify_client");
     return true;
 }
 
