@@ -7,55 +7,48 @@
 
 /* ---- values ---- */
 
-enum { DEPTH_MAX = 16 }; /* of maps of maps, which may go round */
+enum { DEPTH_MAX = 8 }; /* of maps of maps, which may go round */
 
-static struct str text_of(struct request *req, const struct template *t, unsigned depth);
-static bool is_known(const struct request *req, const struct template *t, unsigned depth);
+/* False: some of it depends on more than the certificate, and stands there as a variable. */
+static bool text_of(struct request *req, const struct template *t, unsigned depth, struct str *out);
 
-static bool variable_is_known(const struct request *req, const struct variable *v, unsigned depth)
+static bool map_text(struct request *req, const struct map_conf *map, unsigned depth,
+                     struct str *out)
 {
-    if (req->values[v->slot].ptr)
+    struct str source;
+    return depth < DEPTH_MAX && text_of(req, &map->source, depth + 1, &source) &&
+           text_of(req, map_find(req, map, source), depth + 1, out);
+}
+
+static bool variable_text(struct request *req, const struct variable *v, unsigned depth,
+                          struct str *out)
+{
+    bool is_known = req->values[v->slot].ptr ||
+                    (v->kind == VARIABLE_BUILTIN && str_starts(v->name, STR("ssl_client_"))) ||
+                    (v->kind == VARIABLE_CAPTURE && req->captures);
+    if (is_known)
+        *out = variable_value(req, v, NULL);
+    return is_known || (v->kind == VARIABLE_MAP && map_text(req, v->map, depth, out));
+}
+
+static bool part_text(struct request *req, const struct template_part *part, unsigned depth,
+                      struct str *out)
+{
+    *out = part->text;
+    if (!part->variable || variable_text(req, part->variable, depth, out))
         return true;
-    switch (v->kind) {
-    case VARIABLE_BUILTIN:
-        return str_starts(v->name, STR("ssl_client_"));
-    case VARIABLE_CAPTURE:
-        return req->captures != NULL;
-    case VARIABLE_MAP:
-        return depth < DEPTH_MAX && is_known(req, &v->map->source, depth + 1);
-    case VARIABLE_SET:
-    case VARIABLE_GEO:
-        break;
-    }
+    *out = arena_printf(&req->arena, "$%.*s", STR_ARG(part->variable->name));
     return false;
 }
 
-static bool is_known(const struct request *req, const struct template *t, unsigned depth)
-{
-    VEC_FOR(const struct template_part, part, &t->parts)
-    if (part->variable && !variable_is_known(req, part->variable, depth))
-        return false;
-    return true;
-}
-
-static struct str part_text(struct request *req, const struct template_part *part, unsigned depth)
-{
-    const struct variable *v = part->variable;
-    if (!v)
-        return part->text;
-    if (!variable_is_known(req, v, depth))
-        return arena_printf(&req->arena, "$%.*s", STR_ARG(v->name));
-    if (v->kind == VARIABLE_MAP) /* the value that was found may have unknown ones in it */
-        return text_of(req, map_find(req, v->map), depth + 1);
-    return variable_value(req, v, NULL);
-}
-
-static struct str text_of(struct request *req, const struct template *t, unsigned depth)
+static bool text_of(struct request *req, const struct template *t, unsigned depth, struct str *out)
 {
     struct str *texts = ARENA_ARRAY(&req->arena, struct str, t->parts.count + 1);
+    bool is_known = true;
     for (size_t i = 0; i < t->parts.count; i++)
-        texts[i] = part_text(req, &t->parts.items[i], depth);
-    return arena_concat(&req->arena, texts, t->parts.count);
+        is_known &= part_text(req, &t->parts.items[i], depth, &texts[i]);
+    *out = arena_concat(&req->arena, texts, t->parts.count);
+    return is_known;
 }
 
 /* ---- fields ---- */
@@ -72,8 +65,13 @@ static void add_fields(struct request *req, struct arena *a, struct explain_answ
 {
     struct headers presets = {0};
     VEC_FOR(const struct set_header_conf, set, &answer->location->proxy.set_headers)
-    if (set->is_identity)
-        add(answer, a, set->name, text_of(req, &set->value, 0));
+    {
+        struct str value;
+        if (!set->is_identity)
+            continue;
+        (void)text_of(req, &set->value, 0, &value);
+        add(answer, a, set->name, value);
+    }
     identity_presets_add(req, &presets, &req->arena);
     HEADERS_FOR(it, &presets)
     add(answer, a, it->name, it->value);

@@ -65,13 +65,13 @@ static const struct template *find(struct request *req, const struct map_conf *m
     return NULL;
 }
 
-const struct template *map_find(struct request *req, const struct map_conf *map)
+const struct template *map_find(struct request *req, const struct map_conf *map, struct str source)
 {
-    const struct template *t = find(req, map, template_value(req, &map->source));
+    const struct template *t = find(req, map, source);
     return t ? t : &map->fallback;
 }
 
 struct str map_value(struct request *req, const struct map_conf *map)
 {
-    return template_value(req, map_find(req, map));
+    return template_value(req, map_find(req, map, template_value(req, &map->source)));
 }

@@ -18,8 +18,8 @@ extern const struct variable_row variables_of_ssl[VARIABLE_IDS];
 extern const struct variable_row variables_of_upstream[VARIABLE_IDS];
 const struct variable_row *variable_row_find(enum variable_id id); /* NULL: none */
 
-/* The value for what the map's source is now: never NULL, a constant or with variables in it. */
-const struct template *map_find(struct request *req, const struct map_conf *map);
+/* The value for this source: never NULL. */
+const struct template *map_find(struct request *req, const struct map_conf *map, struct str source);
 struct str map_value(struct request *req, const struct map_conf *map);
 struct str geo_value(struct request *req, const struct geo_conf *geo);
 

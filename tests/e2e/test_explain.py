@@ -168,9 +168,17 @@ def test_without_a_terminal_there_is_no_colour(explain, certs):
 TOLD = """
 map $ssl_client_s_dn $who { default nobody; CN=client "the client"; CN=other "$remote_addr"; }
 map $who $again { "the client" "$who, again"; }
+map $ssl_client_s_dn $where { default $remote_addr; }
+map $where $which { default "some place"; }
+map $ssl_client_s_dn $round { default "$and_round"; }
+map $round $and_round { default $round; }
 server {
     listen {port} ssl; ssl_certificate {certs}/server.crt; ssl_certificate_key {certs}/server.key;
     ssl_client_certificate {certs}/ca.crt; ssl_verify_client on;
+    location /knotty {
+        proxy_set_header X-Where "$ssl_client_cn $which"; proxy_set_header X-Round "$ssl_client_cn $and_round";
+        proxy_pass http://upstream:1;
+    }
     proxy_client_identity rfc9440 nginx ingress-nginx xfcc traefik aws cloudflare;
     location / {
         proxy_set_header X-Who $again; proxy_set_header X-Verify "$ssl_client_verify until $ssl_client_v_end";
@@ -196,6 +204,9 @@ def test_upstream_is_told_what_explain_says(proxy, upstream, explain, certs):
     given = {name: f["value"] for name, f in fields.items() if name not in ("X-Cert", "X-From")}
     assert len(given) > 15
     assert given == {name: value for name, value in seen.items() if name in given}
+    knotty = json.loads(explain("--json", "--location", "/knotty", "-c", gate.config_path, certs / "client.crt").text)["upstream"]
+    knotty = {f["name"]: f["value"] for f in knotty["fields"]}
+    assert knotty["X-Where"] == "client $which" and knotty["X-Round"].startswith("client $")
     assert "upstream" not in json.loads(explain("--json", "--location", "/none", "-c", gate.config_path, certs / "client.crt").text)
 
 
