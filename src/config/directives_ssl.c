@@ -133,6 +133,61 @@ static bool set_refuse(struct loader *l, const struct conf_node *node, void *fie
     return set_enum(l, node, field);
 }
 
+enum {
+    CACHE_SIZE_MIN = 32768, /* eight pages, as nginx asks for */
+    /* OpenSSL's: so many sessions, here of a KB each. */
+    BUILTIN_SESSIONS = 20480,
+    BUILTIN_SESSIONS_MAX = 1 << 24,
+};
+
+/* shared:NAME:SIZE */
+static bool shared_cache(struct loader *l, const struct conf_node *node, struct str arg,
+                         const struct zone **cache)
+{
+    uint64_t size;
+    struct str rest = str_from(arg, strlen("shared:")), name = str_cut(&rest, ':');
+    if (name.len == 0 || !value_to_size(rest, &size))
+        return invalid_value(l, node, arg, "write shared:NAME:SIZE, as in shared:SSL:10m");
+    if (size < CACHE_SIZE_MIN)
+        return invalid_value(l, node, arg, "a session cache takes 32k or more");
+    *cache = zone_declare(l, node, arena_printf(l->arena, "ssl_session_cache:%.*s", STR_ARG(name)),
+                          name, size);
+    return *cache != NULL;
+}
+
+/* nginx keeps it in each worker; here all workers have the same one. */
+static bool builtin_cache(struct loader *l, const struct conf_node *node, struct str arg,
+                          const struct zone **cache)
+{
+    uint64_t sessions = BUILTIN_SESSIONS;
+    if (arg.len > strlen("builtin") &&
+        (!str_to_u64(str_from(arg, strlen("builtin:")), &sessions) ||
+         sessions < CACHE_SIZE_MIN / 1024 || sessions > BUILTIN_SESSIONS_MAX))
+        return invalid_value(l, node, arg, "builtin takes a number of sessions from 32 on");
+    *cache = zone_of(l, STR("ssl_session_cache"), sessions * 1024);
+    return true;
+}
+
+static bool set_session_cache(struct loader *l, const struct conf_node *node, void *field)
+{
+    const struct zone *shared = NULL, *builtin = NULL;
+    for (size_t i = 0; i < node->count; i++) {
+        struct str arg = node->args[i];
+        bool good = true;
+        if (str_starts(arg, STR("shared:")))
+            good = shared_cache(l, node, arg, &shared);
+        else if (str_eq_z(arg, "builtin") || str_starts(arg, STR("builtin:")))
+            good = builtin_cache(l, node, arg, &builtin);
+        else if (node->count > 1 || (!str_eq_z(arg, "none") && !str_eq_z(arg, "off")))
+            good = invalid_value(l, node, arg,
+                                 "write off, none, builtin, builtin:SESSIONS or shared:NAME:SIZE");
+        if (!good)
+            return false;
+    }
+    *(const struct zone **)field = shared ? shared : builtin;
+    return true;
+}
+
 static const struct enum_name crl_checks[] = {
     {"chain", TLS_CRL_CHAIN}, {"leaf", TLS_CRL_LEAF}, {NULL, 0}};
 static const struct enum_name crl_missing[] = {
@@ -174,6 +229,8 @@ static const struct directive rows[] = {
     {"ssl_prefer_server_ciphers", IN_HTTP_SERVER, 1, 1, set_flag, TLS(prefer_server_ciphers), "off",
      0, NULL},
     {"ssl_reject_handshake", IN_HTTP_SERVER, 1, 1, set_flag, TLS(reject_handshake), "off", 0, NULL},
+    {"ssl_session_cache", IN_HTTP_SERVER, 1, 2, set_session_cache, TLS(session_cache), "none", 0,
+     NULL},
     {"ssl_session_tickets", IN_HTTP_SERVER, 1, 1, set_flag, TLS(session_tickets), "on", 0, NULL},
     {"ssl_session_ticket_key", IN_HTTP_SERVER, 1, 1, set_conf_path_list, TLS(ticket_keys), NULL,
      IS_LIST, NULL},

@@ -266,6 +266,10 @@ bool set_client_rule(struct loader *l, const struct conf_node *node, void *field
 /* Does this ssl_verify_client make no sense without CAs? */
 /* The snapshot's zone of this name and size; name lives in the arena. */
 struct zone *zone_of(struct loader *l, struct str name, size_t size);
+/* The same for one that the file names (as shown): NULL, and reported, when it was declared with
+ * another size before. */
+struct zone *zone_declare(struct loader *l, const struct conf_node *node, struct str name,
+                          struct str shown, size_t size);
 bool verify_needs_ca(enum tls_verify_mode mode);
 /* ssl_verify_client's values; rows in directives_ssl.c and directives_location.c. */
 extern const struct enum_name verify_modes[];

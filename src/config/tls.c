@@ -92,7 +92,7 @@ static void tell(void *owner, enum log_level level, const char *message)
 /* Keys of their own for each timeout: they last as long as what they seal. */
 static const struct zone *ticket_zone(struct loader *l, const struct tls_settings *t)
 {
-    if (!t->session_tickets || t->ticket_keys.count > 0)
+    if ((!t->session_tickets && !t->session_cache) || t->ticket_keys.count > 0)
         return NULL;
     struct str name = arena_printf(l->arena, "ssl_session_tickets:%lld",
                                    (long long)t->session_timeout_ms);

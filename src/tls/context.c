@@ -59,7 +59,8 @@ static bool load_pairs(struct tls_context *c, struct tls_pool *p, const struct t
 static bool choose_tickets(struct tls_context *c, struct tls_pool *p, const struct tls_report *r)
 {
     const struct tls_settings *s = &c->settings;
-    if (!s->session_tickets || (s->ticket_keys.count == 0 && s->ticket_zone == NULL))
+    if ((!s->session_tickets && s->session_cache == NULL) ||
+        (s->ticket_keys.count == 0 && s->ticket_zone == NULL))
         return true;
     struct ticket_set *t = pool_tickets(p, s, r);
     if (t != NULL)

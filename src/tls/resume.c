@@ -1,4 +1,8 @@
-/* A ticket is worth no more than a full handshake would be now:
+/* Sessions live on as tickets, which clients keep (ssl_session_tickets), or which the cache keeps
+ * for those that come back with a session's id (ssl_session_cache): TLS 1.2's own, or in TLS 1.3,
+ * when clients get none, one that stands where the ticket would.
+ *
+ * A ticket is worth no more than a full handshake would be now:
  *
  *   issued    at a handshake's end, when the client was accepted or nobody asked who it is
  *   bound to  the own certificates, the client CAs and the server name that it was issued under
@@ -16,6 +20,7 @@
 #include "identity_internal.h"
 #include "portcullis/base/clock.h"
 #include "portcullis/base/memory.h"
+#include "session_cache.h"
 #include "ticket.h"
 
 enum {
@@ -52,10 +57,12 @@ static struct str join(struct arena *a, struct str first, struct str second)
     return str_make(out, first.len + second.len);
 }
 
-static struct str binding(const struct tls_session *s, struct arena *a)
+/* id: the session's in the cache; empty for a ticket that the client keeps. */
+static struct str binding(const struct tls_session *s, struct str id, struct arena *a)
 {
     const unsigned char *b = s->context->binding;
-    return join(a, str_make((char *)b, sizeof s->context->binding), s->hello.server_name);
+    struct str server = join(a, str_make((char *)b, sizeof s->context->binding), id);
+    return join(a, server, s->hello.server_name);
 }
 
 /* TLS 1.2 chooses a suite before it looks at the session's: both are the same when the same ones
@@ -127,22 +134,54 @@ static bool describe(struct ticket *t, const struct tls_session *s, const mbedtl
     return true;
 }
 
+/* 0: there is none to be had. */
+static size_t make_ticket(struct tls_session *s, const mbedtls_ssl_session *m, struct str id,
+                          unsigned char *out, size_t size)
+{
+    struct ticket t;
+    if (!session_know_client(s, m->MBEDTLS_PRIVATE(peer_cert)) || !resume_is_worth_a_ticket(s) ||
+        !describe(&t, s, m))
+        return 0;
+    return ticket_seal(&t, ticket_keys_current(s->context->tickets), binding(s, id, &s->arena), out,
+                       size);
+}
+
+static bool keep_ticket(struct tls_session *s, const mbedtls_ssl_session *m,
+                        const unsigned char id[static SESSION_ID])
+{
+    unsigned char sealed[TICKET_SIZE_MAX];
+    size_t size = make_ticket(s, m, str_make((char *)id, SESSION_ID), sealed, sizeof sealed);
+    if (size > 0)
+        session_cache_put(s->context->settings.session_cache, id, str_make((char *)sealed, size));
+    return size > 0;
+}
+
 /* TLS 1.2 sends an empty ticket when there is none to be had (RFC 5077, 3.3). */
 static int write_ticket(void *owner, const mbedtls_ssl_session *m, unsigned char *out,
                         const unsigned char *end, size_t *size, uint32_t *lifetime)
 {
     struct tls_context *c = owner;
     struct tls_session *s = entered;
-    struct ticket t;
     *size = *lifetime = 0;
-    if (!session_know_client(s, m->MBEDTLS_PRIVATE(peer_cert)) || !resume_is_worth_a_ticket(s) ||
-        !describe(&t, s, m))
+    if (c->settings.session_tickets) {
+        *size = make_ticket(s, m, STR_NONE, out, (size_t)(end - out));
+    } else if (end - out >= SESSION_ID) {
+        tls_random(out, SESSION_ID);
+        *size = keep_ticket(s, m, out) ? SESSION_ID : 0;
+    }
+    if (*size == 0)
         return MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE;
-    int64_t left = seconds_left(c, t.proved_at);
+    int64_t left = seconds_left(c, identity_proved_at(s->candidate));
     *lifetime = (uint32_t)(left < LIFETIME_MAX ? left : LIFETIME_MAX);
-    *size = ticket_seal(&t, ticket_keys_current(c->tickets), binding(s, &s->arena), out,
-                        (size_t)(end - out));
-    return *size > 0 ? 0 : MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL;
+    return 0;
+}
+
+static int keep_session(void *owner, const unsigned char *id, size_t size,
+                        const mbedtls_ssl_session *m)
+{
+    (void)owner;
+    return size == SESSION_ID && keep_ticket(entered, m, id) ? 0
+                                                             : MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE;
 }
 
 /* ---- taking -------------------------------------------------------------------------------------
@@ -195,11 +234,11 @@ static void restore(mbedtls_ssl_session *m, const struct ticket *t)
     }
 }
 
-static int take_ticket(struct tls_session *s, struct str sealed, mbedtls_ssl_session *m,
-                       struct arena *a)
+static int take_ticket(struct tls_session *s, struct str id, struct str sealed,
+                       mbedtls_ssl_session *m, struct arena *a)
 {
     struct ticket t;
-    if (!ticket_open(&t, s->context->tickets, binding(s, a), sealed, a))
+    if (!ticket_open(&t, s->context->tickets, binding(s, id, a), sealed, a))
         return MBEDTLS_ERR_SSL_INVALID_MAC;
     bool good = fits(&t, s) && is_welcome(s, &t);
     if (good)
@@ -208,16 +247,41 @@ static int take_ticket(struct tls_session *s, struct str sealed, mbedtls_ssl_ses
     return good ? 0 : MBEDTLS_ERR_SSL_SESSION_TICKET_EXPIRED;
 }
 
+static int take_kept(struct tls_session *s, struct str id, mbedtls_ssl_session *m, struct arena *a)
+{
+    if (id.len != SESSION_ID)
+        return MBEDTLS_ERR_SSL_INVALID_MAC;
+    struct str sealed = session_cache_get(s->context->settings.session_cache,
+                                          (const unsigned char *)id.ptr, a);
+    return take_ticket(s, id, sealed, m, a);
+}
+
 static int parse_ticket(void *owner, mbedtls_ssl_session *m, unsigned char *sealed, size_t size)
 {
+    const struct tls_context *c = owner;
     struct tls_session *s = entered;
+    struct str shown = str_make((char *)sealed, size);
     struct arena a;
-    (void)owner;
     if (s->tickets_tried++ == TICKETS_TRIED_MAX)
         return MBEDTLS_ERR_SSL_INVALID_MAC;
     arena_init(&a, TICKET_SIZE_MAX / 4);
-    int rc = take_ticket(s, str_make((char *)sealed, size), m, &a);
+    int rc = c->settings.session_tickets ? take_ticket(s, STR_NONE, shown, m, &a)
+                                         : take_kept(s, shown, m, &a);
     arena_deinit(&a);
+    return rc;
+}
+
+static int find_session(void *owner, const unsigned char *id, size_t size, mbedtls_ssl_session *m)
+{
+    struct arena a;
+    (void)owner;
+    arena_init(&a, TICKET_SIZE_MAX / 4);
+    int rc = take_kept(entered, str_make((const char *)id, size), m, &a);
+    arena_deinit(&a);
+    if (rc == 0) {
+        memcpy(m->MBEDTLS_PRIVATE(id), id, size);
+        m->MBEDTLS_PRIVATE(id_len) = size;
+    }
     return rc;
 }
 
@@ -255,4 +319,6 @@ void resume_configure(struct tls_context *c)
     mbedtls_ssl_conf_session_tickets(&c->config, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
     mbedtls_ssl_conf_new_session_tickets(&c->config, TICKETS_ISSUED);
     mbedtls_ssl_conf_session_tickets_cb(&c->config, write_ticket, parse_ticket, c);
+    if (c->settings.session_cache != NULL)
+        mbedtls_ssl_conf_session_cache(&c->config, c, find_session, keep_session);
 }

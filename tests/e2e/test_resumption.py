@@ -21,6 +21,13 @@ def server(tls=ASKS, more=""):
     return "server { listen {port} ssl; %s%s%s }" % (tls, more, ANSWER)
 
 
+def reload(gate, text=None):
+    """Until the old workers take no connections any more."""
+    before = gate.log().count("gracefully shutting down")
+    gate.reload(text)
+    wait_until(lambda: gate.log().count("gracefully shutting down") > before, "the end of the old workers")
+
+
 class Client:
     """One client's memory of a session."""
 
@@ -79,7 +86,7 @@ def test_a_client_revoked_while_it_holds_a_ticket_is_refused(proxy, version):
     for client in (revoked, good):
         client.get()
         assert client.get().status == 200 and client.reused
-    gate.reload(server(more="ssl_crl {certs}/rogues/crl.pem; "))
+    reload(gate, server(more="ssl_crl {certs}/rogues/crl.pem; "))
     answer = revoked.get()
     assert answer.status == 403 and answer.json()["reason"] == "cert_revoked" and not revoked.reused
     assert good.get().status == 200 and good.reused  # only who is meant pays for it
@@ -121,7 +128,7 @@ def test_another_ca_set_or_certificate_makes_a_full_handshake(proxy, version):
     client = Client(gate, version)
     client.get()
     assert client.get().status == 200 and client.reused
-    gate.reload(server(TLS + other))
+    reload(gate, server(TLS + other))
     assert client.get().body.startswith(b". SUCCESS") and not client.reused
 
 
@@ -150,7 +157,7 @@ def test_own_keys_outlive_reloads_and_workers(proxy, version):
     gate = proxy(server(), workers=2)
     client = Client(gate, version)
     client.get()
-    gate.reload()
+    reload(gate)
     assert client.get().status == 200 and client.reused
     victims = gate.workers()
     for pid in victims:
@@ -188,6 +195,40 @@ def test_tickets_off_resumes_nothing(proxy, version):
     for _ in range(2):
         assert client.get().body.startswith(b". SUCCESS")
         assert not client.reused and not client.session.has_ticket
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("cache", ["shared:a:1m", "builtin", "builtin:100 shared:b:32k"])
+def test_a_cache_keeps_what_clients_do_not(proxy, version, cache):
+    gate = proxy(server(more=f"ssl_session_tickets off; ssl_session_cache {cache}; "), workers=2)
+    client, revoked = Client(gate, version), Client(gate, version, "revoked")
+    client.get(), revoked.get()
+    for _ in range(3):
+        assert client.get().body.startswith(b"r SUCCESS CN=client") and client.reused
+    assert revoked.get().status == 200 and revoked.reused
+    reload(gate, server(more=f"ssl_session_tickets off; ssl_session_cache {cache}; ssl_crl {{certs}}/rogues/crl.pem; "))
+    assert client.get().body.startswith(b"r SUCCESS CN=client") and client.reused
+    assert revoked.get().json()["reason"] == "cert_revoked" and not revoked.reused
+
+
+def test_a_client_without_tickets_resumes_by_its_session_id(proxy, tmp_path):
+    gate, session = proxy(server(more="ssl_session_cache shared:a:1m; ")), tmp_path / "session.pem"
+    first = s_client(gate, "-tls1_2", "-no_ticket", "-sess_out", session)
+    assert "New, TLSv1" in first and "TLS session ticket:" not in first
+    again = s_client(gate, "-tls1_2", "-no_ticket", "-sess_in", session, cert=None)
+    assert "Reused, TLSv1" in again and "r SUCCESS CN=client" in again
+    # and a session that nobody accepted is none
+    s_client(gate, "-tls1_2", "-no_ticket", "-sess_out", session, cert=None)
+    assert "New, TLSv1" in s_client(gate, "-tls1_2", "-no_ticket", "-sess_in", session, cert=None)
+
+
+@pytest.mark.parametrize("value,problem", [
+    ("shared:a", "write shared:NAME:SIZE"), ("shared:a:1k", "takes 32k or more"), ("on", "write off, none"),
+    ("builtin:1", "takes a number of sessions"), ("none shared:a:1m", "write off, none"),
+    ("shared:a:1m; server { ssl_session_cache shared:a:2m; } server_tokens off", "conflicts with already declared size 1048576")])
+def test_a_cache_that_cannot_be_is_an_error(proxy, value, problem):
+    gate = proxy("events {} http { ssl_session_cache %s; }" % value, wait=False)
+    assert gate.process.wait(WAIT) == 1 and problem in gate.said()
 
 
 def s_client(gate, version, *more, cert="client", text=b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n"):

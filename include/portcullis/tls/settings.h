@@ -47,12 +47,13 @@ struct tls_settings {
     struct str ecdh_curve;   /* "auto" or a list by ':' */
     bool prefer_server_ciphers;
     bool reject_handshake;
-    bool judges_only;               /* no handshakes: certificates and keys are not read */
-    bool session_tickets;           /* ssl_session_tickets */
-    VEC(struct str) ticket_keys;    /* ssl_session_ticket_key: paths; the first one seals */
-    const struct zone *ticket_zone; /* where own ones live; NULL: there are none */
-    int64_t session_timeout_ms;     /* since the client proved its key */
-    size_t buffer_size;             /* octets of plaintext in one record, at most */
+    bool judges_only;                 /* no handshakes: certificates and keys are not read */
+    bool session_tickets;             /* ssl_session_tickets */
+    VEC(struct str) ticket_keys;      /* ssl_session_ticket_key: paths; the first one seals */
+    const struct zone *ticket_zone;   /* where own ones live; NULL: there are none */
+    const struct zone *session_cache; /* ssl_session_cache shared, builtin; NULL: none */
+    int64_t session_timeout_ms;       /* since the client proved its key */
+    size_t buffer_size;               /* octets of plaintext in one record, at most */
 };
 
 /* Are clients asked for certificates? */

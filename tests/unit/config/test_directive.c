@@ -84,9 +84,6 @@ Test(directive, what_nginx_has_and_we_do_not_is_never_silent)
         {"types_hash_max_size 1024;", "[warn] \"types_hash_max_size\" directive"},
         {"gzip on;", "[warn] \"gzip\" directive"},
         {"http2 on;", "[warn] \"http2\" directive has no effect here in test.conf:1; HTTP/1.1"},
-        {"server { ssl_session_cache shared:a:1m; }", "[warn] \"ssl_session_cache\" directive has "
-                                                      "no effect here in test.conf:1; "
-                                                      "sessions are resumed by tickets"},
         {"auth_basic x;", "[emerg] directive \"auth_basic\" is known to nginx but not supported "
                           "here in test.conf:1; clients are known by their certificates"},
         {"auth_basic off;", "[warn] \"auth_basic\" directive has no effect here"},
