@@ -116,6 +116,6 @@ bool set_proxy_pass(struct loader *l, const struct conf_node *node, void *field)
     if (!template_compile(l, node, url, &p->url) || !check_scheme(l, node, url))
         return false;
     if (p->url.has_variables)
-        return true;
+        return l->snapshot->http.proxies_by_variable = true;
     return set_fixed(l, node, p, str_from(url, 7));
 }

@@ -236,6 +236,14 @@ static void switch_logs(struct builder *b, enum builder_kind kind)
         leave_terminal(log_process.log->file->fd);
 }
 
+static void make_sandbox(struct builder *b)
+{
+    sandbox_open(&b->sandbox, b->settings.sandbox);
+    if (b->app->confine != NULL)
+        b->app->confine(b->conf, &b->sandbox);
+    sandbox_describe(&b->sandbox);
+}
+
 static bool build(struct builder *b, enum builder_kind kind)
 {
     log_mirror_stderr(kind == BUILDER_FIRST);
@@ -257,6 +265,7 @@ static bool build(struct builder *b, enum builder_kind kind)
     if (b->app->provide != NULL)
         b->app->provide(b->conf, b->privilege.uid, b->privilege.gid);
     switch_logs(b, kind);
+    make_sandbox(b);
     if (!builder_start_workers(b))
         return false;
     step(b, BUILD_FORKED);
@@ -268,7 +277,8 @@ int builder_run(const struct app *app, void *context, int channel, enum builder_
     struct builder b = {.app = app,
                         .context = context,
                         .channel = channel,
-                        .signal_fd = signals_open((int[]){SIGCHLD, SIGTERM}, 2)};
+                        .signal_fd = signals_open((int[]){SIGCHLD, SIGTERM}, 2),
+                        .sandbox = SANDBOX_NONE};
 
     title_set("builder process");
     if (!build(&b, kind)) {
@@ -280,6 +290,7 @@ int builder_run(const struct app *app, void *context, int channel, enum builder_
     if (b.conf != NULL)
         app->unload(b.conf);
     builder_close_sockets(&b);
+    sandbox_close(&b.sandbox);
     builder_free_memory(&b);
     return b.failed ? 1 : 0;
 }

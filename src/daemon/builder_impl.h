@@ -30,6 +30,7 @@ struct builder {
     int channel, signal_fd;
     struct daemon_settings settings;
     struct privilege privilege;
+    struct sandbox sandbox;
     struct address_sockets *sockets; /* one for each of settings.listens */
     struct slot *slots;              /* settings.workers of them; NULL: none were forked yet */
     struct pollfd *polled;

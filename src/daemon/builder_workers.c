@@ -74,8 +74,8 @@ static __attribute__((noreturn)) void become_worker(struct builder *b, unsigned 
     drop_builders_descriptors(b);
     title_set("worker process");
     size_t count = deal_sockets(b, index, &sockets);
-    struct worker_start start = {b->app,  b->conf, &b->settings, &b->privilege,
-                                 sockets, count,   channel};
+    struct worker_start start = {b->app,      b->conf, &b->settings, &b->privilege,
+                                 &b->sandbox, sockets, count,        channel};
     int status = worker_run(&start);
     mem_free(sockets);
     builder_free_memory(b);

@@ -1,6 +1,7 @@
 #include "proxy_app.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "log_set.h"
 #include "portcullis/base/memory.h"
 #include "portcullis/config/load.h"
+#include "portcullis/proxy/folders.h"
 #include "portcullis/proxy/proxy.h"
 #include "portcullis/tls/context.h"
 #include "privilege.h"
@@ -81,6 +83,7 @@ static void fill_settings(struct daemon_settings *s, const struct loaded *l)
         .rlimit_nofile = p->worker_rlimit_nofile,
         .priority = p->worker_priority,
         .shutdown_timeout_ms = p->worker_shutdown_timeout_ms,
+        .sandbox = p->sandbox,
         .error_log = p->error_log,
         .log_files = l->snapshot->log_files,
         .zones = l->snapshot->zones,
@@ -221,6 +224,51 @@ static void provide(void *conf, uid_t uid, gid_t gid)
     proxy_make_folders(l->snapshot, uid, gid);
 }
 
+static void may_write_in(void *owner, int fd)
+{
+    sandbox_may_write_in(owner, fd);
+}
+
+/* Bodies go to /tmp when their folder fails. */
+static void confine_files(struct sandbox *s)
+{
+    int tmp = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    sandbox_may_read(s, "/etc/resolv.conf"); /* c-ares does, before it is told its servers */
+    folders_each(may_write_in, s);
+    if (tmp == -1)
+        return;
+    sandbox_may_write_in(s, tmp);
+    (void)close(tmp);
+}
+
+static void confine_peers(struct sandbox *s, const struct upstream_conf *u)
+{
+    VEC_FOR(struct peer_conf, it, &u->peers)
+    if (addr_family(&it->addr) != AF_UNIX)
+        sandbox_may_connect(s, addr_port(&it->addr));
+}
+
+/* A lookup whose answer is too long for a datagram is made over TCP. */
+static void confine_lookups(struct sandbox *s, const struct resolver_conf *r)
+{
+    VEC_FOR(struct addr, it, &r->servers)
+    sandbox_may_connect(s, addr_port(it));
+}
+
+static void confine(void *conf, struct sandbox *s)
+{
+    const struct http_conf *http = &((struct loaded *)conf)->snapshot->http;
+
+    confine_files(s);
+    if (http->proxies_by_variable)
+        sandbox_may_connect_anywhere(s);
+    VEC_FOR(struct upstream_conf *, it, &http->upstreams)
+    confine_peers(s, *it);
+    VEC_FOR(struct resolver_conf *, it, &http->resolvers)
+    confine_lookups(s, *it);
+}
+
 static bool prepare(void *conf)
 {
     (void)conf;
@@ -267,6 +315,7 @@ const struct app proxy_app = {
     .load = load,
     .unload = unload,
     .provide = provide,
+    .confine = confine,
     .prepare = prepare,
     .start = start,
     .drain = drain,

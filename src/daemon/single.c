@@ -84,8 +84,9 @@ static bool open_sockets(struct single *s)
 static int run(struct single *s)
 {
     const struct privilege as_started = {.drop = false};
-    struct worker_start start = {s->app,          s->conf, &s->settings, &as_started, s->sockets,
-                                 s->socket_count, -1};
+    struct sandbox none = SANDBOX_NONE; /* the master's work is to be done, too */
+    struct worker_start start = {s->app, s->conf,    &s->settings,    &as_started,
+                                 &none,  s->sockets, s->socket_count, -1};
 
     if (s->app->provide != NULL)
         s->app->provide(s->conf, geteuid(), getegid());

@@ -186,8 +186,10 @@ static bool set_up(struct worker *w)
 {
     const struct worker_start *s = w->start;
 
-    if (!privilege_drop(s->privilege, s->settings) || !s->app->prepare(s->conf))
+    if (!privilege_drop(s->privilege, s->settings) || !s->app->prepare(s->conf) ||
+        !sandbox_enter(s->sandbox))
         return false;
+    /* After it: the loop would keep an io_uring, which no filter sees into. */
     w->loop = loop_new();
     /* Ctrl-C reaches the whole group; whoever has a master leaves it to the master. */
     w->signal_fd = signals_open((int[]){SIGTERM, SIGQUIT, SIGINT}, s->channel == -1 ? 3 : 2);

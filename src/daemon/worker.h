@@ -10,6 +10,7 @@ struct worker_start {
     void *conf;
     const struct daemon_settings *settings;
     const struct privilege *privilege;
+    struct sandbox *sandbox;
     const struct app_socket *sockets;
     size_t socket_count;
     int channel; /* -1: no builder (master_process off), starts at once */

@@ -28,6 +28,12 @@ int folder_find(struct str path)
     return -1;
 }
 
+void folders_each(void (*each)(void *owner, int fd), void *owner)
+{
+    for (size_t i = 0; i < folders_count; i++)
+        each(owner, folders[i].fd);
+}
+
 static bool report(struct str path, const char *call)
 {
     log_write_errno(&log_process, LOG_WARN, errno,

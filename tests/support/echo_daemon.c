@@ -3,14 +3,21 @@
  *   echo_daemon CONFIG       lines of "word value":
  *   listen ADDRESS:PORT | reuseport ADDRESS:PORT | unix PATH | workers N | pid PATH | log PATH |
  *   zone NAME SIZE | greeting TEXT | daemon on | master off | shutdown_timeout MS |
+ *   sandbox on|report|off | read PATH | port N |
  *   fail STEP HOW    (STEP load, prepare, start or 0…4; HOW exit, crash)
  *
  * A client is greeted ("TEXT PID", and with a zone how many were before it) and then gets back what
- * it sends. */
+ * it sends. "try WHAT ARGUMENT" makes the worker do what it must not, and is answered with the
+ * error's name, or "done". */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "portcullis/base/list.h"
@@ -31,6 +38,8 @@ struct conf {
     struct log log;
     struct zone zone;
     char zone_name[64];
+    char readable[512];
+    unsigned port;
 };
 
 struct echo {
@@ -94,6 +103,13 @@ static void add_zone(struct conf *c, const char *value)
     c->settings->zones = &c->zone;
 }
 
+static enum sandbox_mode read_sandbox(const char *value)
+{
+    return strcmp(value, "off") == 0      ? SANDBOX_OFF
+           : strcmp(value, "report") == 0 ? SANDBOX_REPORT
+                                          : SANDBOX_ON;
+}
+
 static bool read_line(struct conf *c, const char *word, const char *value)
 {
     if (strcmp(word, "listen") == 0 || strcmp(word, "reuseport") == 0)
@@ -116,6 +132,12 @@ static bool read_line(struct conf *c, const char *word, const char *value)
         c->settings->master_process = strcmp(value, "off") != 0;
     else if (strcmp(word, "shutdown_timeout") == 0)
         c->settings->shutdown_timeout_ms = atoi(value);
+    else if (strcmp(word, "sandbox") == 0)
+        c->settings->sandbox = read_sandbox(value);
+    else if (strcmp(word, "read") == 0)
+        (void)snprintf(c->readable, sizeof c->readable, "%s", value);
+    else if (strcmp(word, "port") == 0)
+        c->port = (unsigned)atoi(value);
     else if (strcmp(word, "fail") == 0)
         c->crash = sscanf(value, "%15s", c->fail_at) == 1 && strstr(value, "crash") != NULL;
     else
@@ -200,11 +222,108 @@ static void on_open(void *owner)
     buf_deinit(&out);
 }
 
+static bool has_failed(int result)
+{
+    if (result > STDERR_FILENO)
+        (void)close(result);
+    return result == -1;
+}
+
+static bool try_read(const char *path)
+{
+    return has_failed(open(path, O_RDONLY | O_CLOEXEC));
+}
+
+static bool try_create(const char *path)
+{
+    return has_failed(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+}
+
+static bool try_execute(const char *path)
+{
+    return execl(path, path, (char *)NULL) == -1;
+}
+
+static bool try_fork(const char *argument)
+{
+    (void)argument;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    return pid == -1;
+}
+
+static bool try_connect(const char *port)
+{
+    struct addr to;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)addr_parse_ip(&to, STR("127.0.0.1"), (uint16_t)atoi(port));
+    bool failed = connect(fd, &to.sa, to.len) == -1;
+    int err = errno;
+    (void)close(fd);
+    errno = err;
+    return failed;
+}
+
+static bool try_listen(const char *argument)
+{
+    (void)argument;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool failed = listen(fd, 1) == -1;
+    int err = errno;
+    (void)close(fd);
+    errno = err;
+    return failed;
+}
+
+static bool try_socket(const char *family)
+{
+    return has_failed(socket(atoi(family), SOCK_RAW, 0));
+}
+
+static bool try_code(const char *argument)
+{
+    (void)argument;
+    return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+           MAP_FAILED;
+}
+
+static bool try_kill(const char *pid)
+{
+    return kill(atoi(pid), 0) == -1;
+}
+
+static const struct {
+    const char *name;
+    bool (*act)(const char *argument); /* true: refused, with errno */
+} tries[] = {{"read", try_read},     {"create", try_create},   {"execute", try_execute},
+             {"fork", try_fork},     {"connect", try_connect}, {"listen", try_listen},
+             {"socket", try_socket}, {"code", try_code},       {"kill", try_kill}};
+
+static void answer_try(struct client *c, const char *what, const char *argument)
+{
+    struct buf out = {0};
+
+    for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++)
+        if (strcmp(tries[i].name, what) == 0)
+            buf_printf(&out, "%s\n", tries[i].act(argument) ? strerrorname_np(errno) : "done");
+    (void)stream_write(c->stream, &out);
+    buf_deinit(&out);
+}
+
 static void on_data(void *owner, struct buf *in)
 {
     struct client *c = owner;
+    char line[512], what[16], argument[256] = "";
 
-    (void)stream_write(c->stream, in);
+    (void)snprintf(line, sizeof line, "%.*s", STR_ARG(buf_str(in)));
+    if (sscanf(line, "try %15s %255s", what, argument) < 1) {
+        (void)stream_write(c->stream, in);
+        return;
+    }
+    buf_clear(in);
+    answer_try(c, what, argument);
 }
 
 static void on_eof(void *owner, bool clean)
@@ -243,6 +362,16 @@ static void on_accept(void *owner, int fd, const struct addr *peer)
 }
 
 /* ------------------------------------------------------------------ the app */
+
+static void confine(void *conf, struct sandbox *s)
+{
+    const struct conf *c = conf;
+
+    if (c->readable[0] != '\0')
+        sandbox_may_read(s, c->readable);
+    if (c->port != 0)
+        sandbox_may_connect(s, (uint16_t)c->port);
+}
 
 static bool prepare(void *conf)
 {
@@ -310,6 +439,7 @@ static void stop(void *running)
 static const struct app app = {
     .load = load,
     .unload = unload,
+    .confine = confine,
     .prepare = prepare,
     .start = start,
     .drain = drain,

@@ -18,6 +18,7 @@
 #include "portcullis/base/log.h"
 #include "portcullis/base/strmap.h"
 #include "portcullis/config/client_rules.h"
+#include "portcullis/config/sandbox.h"
 #include "portcullis/config/template.h"
 #include "portcullis/http/message.h"
 #include "portcullis/tls/context.h"
@@ -43,6 +44,7 @@ struct process_conf {
     unsigned worker_connections;
     bool multi_accept;
     int worker_priority;
+    enum sandbox_mode sandbox;
     VEC(struct str) env; /* NAME or NAME=value */
     const struct log *error_log;
 };
@@ -464,6 +466,7 @@ struct http_conf {
     VEC(struct upstream_conf *) upstreams;
     VEC(struct resolver_conf *) resolvers;
     VEC(struct variable *) variables; /* by slot */
+    bool proxies_by_variable;         /* a proxy_pass knows its upstream at run time alone */
 };
 
 struct conf_text {

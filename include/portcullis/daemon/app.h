@@ -14,6 +14,7 @@
 #include "portcullis/base/addr.h"
 #include "portcullis/base/log.h"
 #include "portcullis/base/zone.h"
+#include "portcullis/daemon/sandbox.h"
 #include "portcullis/net/loop.h"
 
 /* A listening address. The master keeps its sockets over reloads. */
@@ -31,6 +32,7 @@ struct daemon_settings {
     uint64_t rlimit_nofile;      /* 0: as started */
     int priority;                /* nice value */
     int64_t shutdown_timeout_ms; /* 0: none */
+    enum sandbox_mode sandbox;
     const struct log *error_log;
     struct log_file *log_files; /* the master opens those with a path; their fd is filled in */
     struct zone *zones;         /* mapped before workers are forked */
@@ -66,6 +68,9 @@ struct app {
     /* In the builder, before it forks: makes what workers of that user will write to. May be NULL.
      */
     void (*provide)(void *conf, uid_t uid, gid_t gid);
+    /* In the builder, after that: says what a worker opens and connects to beside the descriptors
+     * it is given. May be NULL: nothing. */
+    void (*confine)(void *conf, struct sandbox *s);
     /* In a worker, before others are told that it is ready; privileges are dropped. False: the log
      * says why. */
     bool (*prepare)(void *conf);

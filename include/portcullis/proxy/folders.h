@@ -9,5 +9,6 @@
 /* Descriptor of the folder; -1: it was not made here (then its path is tried). Belongs to
  * folders.c. */
 int folder_find(struct str path);
+void folders_each(void (*each)(void *owner, int fd), void *owner);
 
 #endif

@@ -1,0 +1,147 @@
+"""A worker that somebody else steers: what it still can do to the machine."""
+import os
+import pathlib
+import signal
+import socket
+
+import pytest
+
+from harness import ARTICLE, Upstream
+from test_process_skeleton import daemon, read_line  # noqa: F401 (a fixture)
+
+LINES = "listen 127.0.0.1:{port}\ngreeting one\n"
+
+
+@pytest.fixture(autouse=True)
+def not_sanitized(binary):
+    if "asan" in str(binary):
+        pytest.skip("sanitizers cannot work in it")
+
+
+def try_it(d, what, argument=""):
+    """A worker tries, and says which error it got."""
+    sock, _ = d.connect()
+    with sock:
+        sock.sendall(f"try {what} {argument}\n".encode())
+        return read_line(sock)
+
+
+def status(pid):
+    lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+
+
+@pytest.fixture
+def tmp_folder(tmp_path):
+    """Reachable by nobody, whom workers run as: what is refused there is refused by the sandbox."""
+    for folder in [tmp_path, *tmp_path.parents][:4]:
+        if folder.owner() == pathlib.Path("/tmp").owner() and folder != pathlib.Path("/tmp"):
+            folder.chmod(0o755)
+    return tmp_path
+
+
+@pytest.mark.parametrize("what, argument, error", [
+    ("read", "/etc/passwd", "EACCES"),
+    ("read", "/proc/self/environ", "EACCES"),
+    ("create", "/dev/null", "EACCES"),
+    ("fork", "", "EPERM"),
+    ("listen", "", "EPERM"),
+    ("code", "", "EPERM"),
+    ("kill", "0", "EPERM"),
+    ("socket", int(socket.AF_NETLINK), "EPERM"),
+])
+def test_a_worker_is_refused(daemon, what, argument, error):  # noqa: F811
+    assert try_it(daemon(LINES + "sandbox off\n"), what, argument) == "done"
+    assert try_it(daemon(LINES), what, argument) == error
+
+
+def test_a_worker_that_executes_ends(daemon):  # noqa: F811
+    d = daemon(LINES)
+    sock, _ = d.connect()
+    with sock:
+        sock.sendall(b"try execute /bin/true\n")
+        assert sock.recv(100) == b""
+    d.logged(f"exited on signal {int(signal.SIGSYS)}")
+    assert d.greeting() == "one", "and is replaced"
+
+
+def test_it_connects_to_the_ports_that_were_named(daemon):  # noqa: F811
+    with socket.create_server(("127.0.0.1", 0)) as named, socket.create_server(("127.0.0.1", 0)) as other:
+        d = daemon(LINES + f"port {named.getsockname()[1]}\n")
+        assert try_it(d, "connect", named.getsockname()[1]) == "done"
+        assert try_it(d, "connect", other.getsockname()[1]) == "EACCES"
+
+
+def test_it_reads_the_files_that_were_named_also_after_a_worker_died(daemon, tmp_folder):  # noqa: F811
+    named, other = tmp_folder / "named", tmp_folder / "other"
+    named.write_text("")
+    other.write_text("")
+    d = daemon(LINES + f"read {named}\n")
+    for _ in range(2):
+        assert try_it(d, "read", named) == "done"
+        assert try_it(d, "read", other) == "EACCES"
+        try_it_and_die(d)
+
+
+def try_it_and_die(d):
+    sock, line = d.connect()
+    with sock:
+        os.kill(int(line.split()[1]), signal.SIGKILL)
+        assert sock.recv(1) == b""
+
+
+def test_report_refuses_nothing(daemon):  # noqa: F811
+    d = daemon(LINES + "sandbox report\n")
+    assert try_it(d, "fork") == "done"
+    assert try_it(d, "read", "/etc/passwd") == "done"
+    assert "sandbox: report" in d.log()
+
+
+def test_workers_of_the_program_are_confined(proxy, upstream):
+    gate = proxy(ARTICLE.replace("web_server:port", upstream.address), workers=2)
+    gate.logged("sandbox: on")
+    for pid in gate.workers():
+        of = status(pid)
+        assert of["Seccomp"] == "2" and of["NoNewPrivs"] == "1"
+        assert int(of["CapEff"], 16) == int(of["CapPrm"], 16) == int(of["CapAmb"], 16) == 0
+        assert not any("io_uring" in os.readlink(f) for f in pathlib.Path(f"/proc/{pid}/fd").iterdir())
+
+
+def test_root_as_user_has_no_capabilities_either(proxy, upstream):
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    gate = proxy(ARTICLE.replace("web_server:port", upstream.address), main="user root;")
+    assert int(status(gate.workers()[0])["CapEff"], 16) == 0
+
+
+def test_off_changes_nothing(proxy, upstream):
+    gate = proxy(ARTICLE.replace("web_server:port", upstream.address), main="sandbox off;")
+    assert status(gate.workers()[0])["Seccomp"] == "0"
+    gate.logged("sandbox: off")
+
+
+def test_upstreams_and_name_servers_are_reached_after_a_reload_too(proxy, upstream):
+    text = "server { listen {port}; location / { proxy_pass http://%s; } }"
+    gate = proxy(text % upstream.address)
+    with Upstream() as second:
+        gate.reload(text % second.address)
+        with gate.plain() as client:
+            client.send("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert client.answer().status == 200
+
+
+def test_an_upstream_of_a_variable_may_have_any_port(proxy, upstream):
+    gate = proxy('server { listen {port}; set $to "%s"; location / { proxy_pass http://$to; } }' % upstream.address)
+    assert "files limited, ports not" in gate.logged("sandbox: on")
+    with gate.plain() as client:
+        client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert client.answer().status == 200
+
+
+def test_bodies_go_to_their_folder(proxy, upstream, tmp_path):
+    gate = proxy("server { listen {port}; client_body_temp_path {folder}/bodies; client_body_buffer_size 1k; "
+                 "location / { proxy_pass http://%s; } }" % upstream.address)
+    with gate.plain() as client:
+        client.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n" + "x" * 100000)
+        assert client.answer().status == 200
+    assert "bodies go to" not in gate.log() and "failed" not in gate.log()
