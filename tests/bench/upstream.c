@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,6 +152,7 @@ int main(int argc, char **argv)
     if (argc != 2)
         return 2;
     int listener = listen_on((uint16_t)atoi(argv[1]));
+    (void)signal(SIGPIPE, SIG_IGN); /* who asked may be gone in the middle of the answer */
     puts("ready");
     fflush(stdout);
     for (;;) {

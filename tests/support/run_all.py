@@ -1,4 +1,4 @@
-"""Builds everything and runs every runner: formatting, README.md's tables, unit tests, end to end, containers.
+"""Builds everything and runs every runner: formatting, README.md's tables, unit tests, end to end, faults, containers.
 
 scripts/test calls it, with the name of what to run or nothing. Each runner adds to one Tally, whose last line is
 the summary. What is skipped is said by name and reason; logs and reports are in build/test/.
@@ -180,6 +180,21 @@ def e2e(preset, name, ran):
     return None
 
 
+def faults():
+    """The quick half of tests/faults/run: one line for each case, and what was wrong below it."""
+    program = ROOT / "build/release/portcullis"
+    if not program.exists():
+        return tally.skip("faults", "build/release/portcullis does not exist")
+    status, out = run([sys.executable, "tests/faults/run", "--quick", f"--program={program}"], "faults.log", timeout=180)
+    lines = out.splitlines()
+    tally.ok(sum(line.startswith("ok ") for line in lines))
+    for line in lines:
+        if line.startswith("FAILED "):
+            tally.fail(f"faults: {line.split()[1]}")
+    if status != 0:
+        tally.fail("faults: see build/test/faults.log", tail(out))
+
+
 def compose():
     script = ROOT / "tests/compose/run"
     if not script.exists():
@@ -211,14 +226,17 @@ def main():
         ran = []
         with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
             jobs = []
-            if not name.startswith(("test_", "tests/e2e")) and name != "e2e":
+            if not name.startswith(("test_", "tests/e2e")) and name not in ("e2e", "faults"):
                 floors = [name] if name in FLOORS else FLOORS
                 jobs += [pool.submit(unit, p, f, name) for p in ("dev", "asan") for f in floors if p in built]
-            if name != "unit" and name not in FLOORS:
+            if name not in ("unit", "faults", *FLOORS):
                 # The slower first.
                 jobs[:0] = [pool.submit(e2e, p, name, ran) for p in ("asan", "release") if p in built]
             for job in jobs:
                 job.result()
+        # By itself: it measures memory and descriptors of a busy program.
+        if name in ("", "faults") and "release" in built:
+            faults()
     if name in ("", "compose"):
         compose()
 

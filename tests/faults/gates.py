@@ -1,0 +1,164 @@
+"""The proxies under attack, and what is measured of them while they are."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+from harness import Headers, ScriptedUpstream, free_port, wait_until  # noqa: E402,F401
+
+# Both read it. Waits are short, so that each limit is met within a case.
+CONF = """
+daemon off; pid {folder}/pid; worker_processes {workers};
+events { worker_connections 8192; }
+http {
+    access_log off;
+    client_header_timeout 2s; client_body_timeout 2s; send_timeout 2s; keepalive_timeout 5s;
+    lingering_timeout 1s; lingering_time 2s; client_max_body_size 32m;
+    proxy_http_version 1.1; proxy_set_header Connection ""; proxy_read_timeout 1s; proxy_next_upstream off;
+    upstream honest { server 127.0.0.1:{honest}; keepalive 32; }
+    upstream watched { server 127.0.0.1:{watched} max_fails=0; keepalive 8; }
+    upstream alone { server 127.0.0.1:{watched} max_fails=0; keepalive 1; }
+    server {
+        listen 127.0.0.1:{port} ssl backlog=4096;
+        ssl_protocols TLSv1.2 TLSv1.3;
+        server_name localhost;
+        ssl_certificate {certs}/server.crt; ssl_certificate_key {certs}/server.key;
+        ssl_client_certificate {certs}/ca.crt; ssl_verify_client on; ssl_verify_depth 5;
+        {more}
+        location / { proxy_pass http://honest; }
+        location /watched/ { proxy_pass http://watched; }
+        location /alone/ { proxy_pass http://alone; }
+        location /unspooled/ { proxy_request_buffering off; proxy_pass http://watched; }
+    }
+}
+"""
+TEMPORARY = " ".join(f"{kind}_temp_path {{folder}}/{kind};" for kind in
+                     ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+
+
+class Gate:
+    """One proxy with CONF, and the upstreams behind it."""
+
+    def __init__(self, name, program, folder, certs, honest, watched, more="", workers=1):
+        self.name, self.folder, self.certs, self.port = name, folder, certs, free_port()
+        folder.mkdir(parents=True)
+        folder.chmod(0o755)
+        is_nginx = name == "nginx"
+        text = CONF.replace("access_log off;", "access_log off; " + TEMPORARY) if is_nginx else CONF
+        more += "" if is_nginx else " ssl_handshake_timeout 2s;"
+        for key, value in {"workers": workers, "honest": honest, "watched": watched, "port": self.port, "more": more,
+                           "certs": certs, "folder": folder}.items():
+            text = text.replace("{%s}" % key, str(value))
+        (folder / "conf").write_text(text)
+        # The log's level is the one that operators have.
+        self.log_path = folder / "error.log"
+        command = [program, "-c", folder / "conf", "-p", folder, "-e", self.log_path,
+                   "-g", f"error_log {self.log_path} error;"]
+        with open(folder / "output", "wb") as output:
+            self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=output,
+                                            stderr=subprocess.STDOUT)
+        wait_until(lambda: (folder / "pid").exists() or self.process.poll() is not None, name)
+        assert self.process.poll() is None, (folder / "output").read_text()
+        wait_until(self.workers, "workers")
+
+    def workers(self):
+        """Process ids of those that have no child, the workers."""
+        children = {}
+        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            try:
+                pid, rest = stat.read_text().split(" (", 1)
+            except OSError:
+                continue
+            children.setdefault(int(rest.rsplit(") ", 1)[1].split()[1]), []).append(int(pid))
+        found = list(children.get(self.process.pid, []))
+        for pid in found:
+            found += children.get(pid, [])
+        return [pid for pid in found if pid not in children]
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+
+
+def resident_kb(pid):
+    try:
+        return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4
+    except (OSError, IndexError):
+        return 0
+
+
+def descriptors(pid):
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        return 0
+
+
+class Meter:
+    """Memory and descriptors of a gate's workers: before, at most, and when it is quiet again."""
+
+    def __init__(self, gate):
+        self.pids = gate.workers()
+        self.gate = gate
+        self.before_kb, self.before_fds = self.now()
+        self.peak_kb = self.before_kb
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def now(self):
+        return sum(map(resident_kb, self.pids)), sum(map(descriptors, self.pids))
+
+    def run(self):
+        while not self.stopped.wait(0.02):
+            self.peak_kb = max(self.peak_kb, sum(map(resident_kb, self.pids)))
+
+    def stop(self, patience=8, spare=40):
+        """What was wrong: workers that died, descriptors that stay. Spare: idle connections to upstreams."""
+        self.stopped.set()
+        self.thread.join()
+        wrong = [] if self.gate.workers() == self.pids else ["a worker died"]
+        end = time.monotonic() + patience
+        while self.now()[1] > self.before_fds + spare and time.monotonic() < end:
+            time.sleep(0.05)
+        if self.now()[1] > self.before_fds + spare:
+            wrong.append(f"{self.now()[1] - self.before_fds} descriptors stay open")
+        return wrong
+
+    def grown_mb(self):
+        return (self.peak_kb - self.before_kb) / 1024
+
+
+class Honest:
+    """tests/bench/load beside an attack: paced requests, each on a connection of its own."""
+
+    def __init__(self, program, gate, seconds, rate):
+        self.process = subprocess.Popen([program, "-c", "16", "-t", str(seconds), "-R", str(rate), str(gate.port),
+                                         gate.certs], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline().strip() == "begin", "no honest client was served before the attack"
+
+    def begin(self):
+        self.say()
+
+    def say(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def result(self):
+        line = self.process.stdout.readline()
+        self.say()
+        self.process.wait(10)
+        return json.loads(line)

@@ -1,0 +1,398 @@
+"""Clients that mean no good. Each function is a case; its line of the table stands above it."""
+
+import collections
+import os
+import select
+import socket
+import ssl
+import time
+
+from attack import PAGE, Target, case, ending, flood, read_all, refused, reset, trickle, verdict
+
+CLIENT_CASES = []
+TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+
+
+# ---------------------------------------------------------------- handshakes
+
+@case(CLIENT_CASES, "a ClientHello, an octet each half second", "closed|reset|alert")
+def slow_handshake(target: Target):
+    def one(t):
+        with t.tcp() as sock:
+            trickle(sock, t.hello(), 0.5)
+            return verdict(sock)
+    return target.swarm(100, one)
+
+
+def in_small_records(hello):
+    header, fragment = hello[:3], hello[5:]
+    return b"".join(header + b"\x00\x01" + fragment[i:i + 1] for i in range(len(fragment)))
+
+
+@case(CLIENT_CASES, "a ClientHello of 16 KB in records of one octet", "closed|reset|alert|ServerHello")
+def hello_in_records_of_one_octet(target: Target):
+    hello = target.hello()
+
+    def padded():
+        """With a padding extension that makes it 16 KB (RFC 7685)."""
+        body = bytearray(hello[9:])
+        at = 34 + 1 + body[34]
+        at += 2 + int.from_bytes(body[at:at + 2], "big")
+        at += 1 + body[at]
+        extensions = bytes(body[at + 2:]) + b"\x00\x15" + (15000).to_bytes(2, "big") + bytes(15000)
+        body = bytes(body[:at]) + len(extensions).to_bytes(2, "big") + extensions
+        return hello[:5] + b"\x01" + len(body).to_bytes(3, "big") + body
+
+    records = in_small_records(padded())
+
+    def one(t):
+        with t.tcp() as sock:
+            sock.sendall(records)
+            answer = sock.recv(5)
+            return "ServerHello" if answer[:1] == b"\x16" else "alert" if answer[:1] == b"\x15" else "closed"
+    return target.swarm(8, one)
+
+
+@case(CLIENT_CASES, "handshakes begun and left: with an end, with a reset", "left", memory_mb=16)
+def handshakes_left(target: Target):
+    hello = target.hello()
+
+    def one(t):
+        sock = t.tcp()
+        sock.sendall(hello)
+        if time.monotonic_ns() & 1024:
+            reset(sock)
+        else:
+            sock.close()
+        time.sleep(0.01)
+        return "left"
+    return target.swarm(8, one)
+
+
+@case(CLIENT_CASES, "two thousand handshakes begun, then silence", "closed|reset|alert", memory_mb=160)
+def handshakes_kept_waiting(target: Target):
+    hello = target.hello()
+    saw = collections.Counter()
+    socks = []
+    for _ in range(2000):
+        socks.append(target.tcp())
+        socks[-1].sendall(hello)
+    for sock in socks:
+        try:
+            read_all(sock)
+            saw["closed"] += 1
+        except OSError as problem:
+            saw[ending(problem)] += 1
+        sock.close()
+    return saw
+
+
+RECORDS = {
+    "empty handshake records": b"\x16\x03\x03\x00\x00",
+    "empty application data": b"\x17\x03\x03\x00\x00",
+    "warning alerts": b"\x15\x03\x03\x00\x02\x01\x5a",
+    "changes of cipher": b"\x14\x03\x03\x00\x01\x01",
+}
+
+
+def record_flood(target, records, first=b""):
+    def one(t):
+        with t.tcp() as sock:
+            try:
+                sock.sendall(first)
+                if first:
+                    sock.recv(65536)
+                flood_despite_answers(t, sock, records * 1000)
+            except OSError as problem:
+                return ending(problem)
+            sock.shutdown(socket.SHUT_WR)
+            return "closed" if read_all(sock) is not None else ""
+    return target.swarm(4, one)
+
+
+def flood_despite_answers(target, sock, octets, most=16 << 20):
+    sent = 0
+    while sent < most and target.goes_on():
+        sock.sendall(octets)
+        sent += len(octets)
+
+
+def add_record_floods():
+    for what, record in RECORDS.items():
+        for when in ("before a ClientHello", "after it"):
+            def attack(target, record=record, when=when):
+                return record_flood(target, record, target.hello() if when == "after it" else b"")
+            attack.__name__ = f"{what} {when}".replace(" ", "_")
+            case(CLIENT_CASES, f"{what} by the thousand, {when}", "closed|reset|alert")(attack)
+
+
+add_record_floods()
+
+
+@case(CLIENT_CASES, "16 MB of random octets instead of TLS", "closed|reset|alert|400")
+def noise(target: Target):
+    def one(t):
+        with t.tcp() as sock:
+            try:
+                flood(t, sock, os.urandom(65536), 16 << 20)
+            except OSError:
+                pass
+            return verdict(sock)
+    return target.swarm(4, one)
+
+
+@case(CLIENT_CASES, "clients without a certificate ask as fast as they can", "403|400")
+def without_certificate(target: Target):
+    def one(t):
+        with t.tls(cert=None) as sock:
+            return refused(sock, t.head() + b"\r\n")
+    return target.swarm(4, one)
+
+
+@case(CLIENT_CASES, "a thousand connections that say nothing", "closed|reset", memory_mb=16)
+def silence(target: Target):
+    socks, saw = [target.tcp() for _ in range(1000)], collections.Counter()
+    for sock in socks:
+        saw[verdict(sock)] += 1
+        sock.close()
+    return saw
+
+
+# ---------------------------------------------------------------- heads
+
+@case(CLIENT_CASES, "a head, an octet each quarter of a second", "closed|reset|408", memory_mb=16)
+def slow_head(target: Target):
+    def one(t):
+        with t.tls() as sock:
+            trickle(sock, t.head() * 10, 0.25)
+            return verdict(sock)
+    return target.swarm(50, one)
+
+
+ENDLESS = {
+    "endless request line": lambda t: (b"GET /", b"a" * 16384),
+    "endless header line": lambda t: (t.head() + b"X: ", b"a" * 16384),
+    "endless header lines": lambda t: (t.head(), b"X-%d: y\r\n" % id(t) * 1000),
+    "endless short header lines": lambda t: (t.head(), b"a:\r\n" * 4000),
+    "endless empty lines": lambda t: (b"\r\n" * 10, b"\r\n" * 8000),
+    "endless chunk extension": lambda t: (t.head(method="POST", more="Transfer-Encoding: chunked\r\n\r\n") + b"1;", b"a" * 16384),
+    "endless chunk extensions": lambda t: (t.head(method="POST", more="Transfer-Encoding: chunked\r\n\r\n"), (b"1;" + b"e" * 2000 + b"\r\nx\r\n") * 8),
+    "endless chunk size": lambda t: (t.head(method="POST", more="Transfer-Encoding: chunked\r\n\r\n"), b"0" * 16384),
+    "endless trailers": lambda t: (t.head(method="POST", more="Transfer-Encoding: chunked\r\n\r\n") + b"0\r\n", b"T: x\r\n" * 1000),
+    "endless small chunks": lambda t: (t.head(method="POST", more="Transfer-Encoding: chunked\r\n\r\n"), b"1\r\nx\r\n" * 4000),
+}
+
+
+def endless(target, make):
+    def one(t):
+        first, rest = make(t)
+        with t.tls() as sock:
+            try:
+                sock.sendall(first)
+                flood(t, sock, rest)
+            except OSError:
+                pass
+            return verdict(sock)
+    return target.swarm(4, one)
+
+
+def add_endless():
+    for what, make in ENDLESS.items():
+        def attack(target, make=make):
+            return endless(target, make)
+        attack.__name__ = what.replace(" ", "_")
+        # "408", "closed": the attack was over first.
+        case(CLIENT_CASES, f"an {what}", "400|413|414|431|408|closed|reset", memory_mb=16)(attack)
+
+
+add_endless()
+
+
+@case(CLIENT_CASES, "ten thousand requests at once, no answer read", "flooded|reset|closed", memory_mb=24)
+def pipelining(target: Target):
+    many = b"GET /1000 HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000
+
+    def one(t):
+        with t.tls() as sock:
+            sock.settimeout(2)
+            try:
+                for _ in range(10):
+                    sock.sendall(many)
+            except TimeoutError:
+                pass
+            return "flooded"
+    return target.swarm(8, one)
+
+
+# ---------------------------------------------------------------- bodies
+
+@case(CLIENT_CASES, "a body whose octets come each half second, gathered before it is passed on", "gave up|408")
+def slow_body(target: Target):
+    def one(t):
+        with t.tls() as sock:
+            sock.sendall(t.head(method="POST", more="Content-Length: 100000\r\n\r\n"))
+            while t.goes_on() and not select.select([sock], [], [], 0.5)[0]:
+                sock.sendall(b"x")
+            return "gave up" if not t.goes_on() else verdict(sock)
+    return target.swarm(50, one)
+
+
+@case(CLIENT_CASES, "a body that stops half-way", "closed|reset|408", memory_mb=16)
+def half_a_body(target: Target):
+    def one(t):
+        with t.tls() as sock:
+            return refused(sock, t.head(method="POST", more="Content-Length: 100000\r\n\r\n") + b"x" * 50000)
+    return target.swarm(50, one)
+
+
+@case(CLIENT_CASES, "bodies announced larger than allowed, and sent", "413|reset", memory_mb=16)
+def too_large_a_body(target: Target):
+    def one(t):
+        with t.tls() as sock:
+            return refused(sock, t.head(method="POST", more=f"Content-Length: {1 << 30}\r\n\r\n") + b"x" * 1000000)
+    return target.swarm(4, one)
+
+
+# ---------------------------------------------------------------- answers
+
+@case(CLIENT_CASES, "an answer of 10 MB of which nothing is read", "closed|reset|alert", memory_mb=64)
+def readers_of_nothing(target: Target):
+    def one(t):
+        with t.tls(room=65536) as sock:
+            sock.sendall(b"GET /%d HTTP/1.1\r\nHost: localhost\r\n\r\n" % PAGE)
+            time.sleep(5)
+            try:
+                got = len(read_all(sock))
+            except OSError as problem:
+                return ending(problem)
+            return "all" if got >= PAGE else "closed"
+    return target.swarm(30, one)
+
+
+@case(CLIENT_CASES, "an answer of 10 MB, 16 KB of it read each 50 ms", "gave up|closed|reset", memory_mb=64)
+def slow_readers(target: Target):
+    def one(t):
+        with t.tls() as sock:
+            sock.sendall(b"GET /%d HTTP/1.1\r\nHost: localhost\r\n\r\n" % PAGE)
+            while t.goes_on() and sock.recv(16384):
+                time.sleep(0.05)
+            return "gave up" if not t.goes_on() else "closed"
+    return target.swarm(100, one)
+
+
+# ---------------------------------------------------------------- ends in each state
+
+def state_connected(t):
+    return t.tcp()
+
+
+def state_half_hello(t):
+    sock = t.tcp()
+    sock.sendall(t.hello()[:100])
+    return sock
+
+
+def state_hello(t):
+    sock = t.tcp()
+    sock.sendall(t.hello())
+    sock.recv(100)
+    return sock
+
+
+def state_established(t):
+    return t.tls()
+
+
+def state_half_head(t):
+    sock = t.tls()
+    sock.sendall(t.head())
+    return sock
+
+
+def state_half_body(t):
+    sock = t.tls()
+    sock.sendall(t.head(method="POST", more="Content-Length: 1000000\r\n\r\n") + b"x" * 100000)
+    return sock
+
+
+def state_answer(t):
+    sock = t.tls()
+    sock.sendall(b"GET /%d HTTP/1.1\r\nHost: localhost\r\n\r\n" % PAGE)
+    sock.recv(1000)
+    return sock
+
+
+def state_kept(t):
+    sock = t.tls()
+    sock.sendall(b"GET /10 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    sock.recv(1000)
+    return sock
+
+
+STATES = [state_connected, state_half_hello, state_hello, state_established, state_half_head, state_half_body,
+          state_answer, state_kept]
+
+
+@case(CLIENT_CASES, "the client's end in each state, and it waits", "closed|reset|alert|400|408|all", memory_mb=24)
+def half_close(target: Target):
+    def one(t):
+        for state in STATES:
+            sock = state(t)
+            socket.socket.shutdown(sock, socket.SHUT_WR)
+            raw = socket.socket(fileno=sock.detach())
+            raw.settimeout(6)
+            with raw:
+                read_all(raw)
+        return "closed"
+    return target.swarm(8, one)
+
+
+@case(CLIENT_CASES, "a reset in each state", "reset sent", memory_mb=24)
+def resets(target: Target):
+    def one(t):
+        for state in STATES:
+            reset(state(t))
+        return "reset sent"
+    return target.swarm(8, one)
+
+
+@case(CLIENT_CASES, "a reset behind 200 KB that were not read", "reset sent", memory_mb=32, may_forward=1000000)
+def resets_behind_input(target: Target):
+    def one(t):
+        sock = t.tls()
+        # Answered late: what follows stays unread.
+        sock.sendall(t.head("never") + b"\r\n")
+        sock.settimeout(0.2)
+        try:
+            for _ in range(10):
+                sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 500)
+        except TimeoutError:
+            pass
+        reset(sock)
+        return "reset sent"
+    return target.swarm(8, one)
+
+
+@case(CLIENT_CASES, "renegotiation is asked for (TLS 1.2)", "refused", memory_mb=16)
+def renegotiation(target: Target):
+    import libssl
+
+    def one(t):
+        with t.tcp() as sock:
+            client = libssl.Client(sock, t.certs, 0x0303)
+            return "renegotiated" if client.renegotiate() else "refused"
+    return target.swarm(4, one)
+
+
+@case(CLIENT_CASES, "KeyUpdate by the thousand (TLS 1.3)", "closed|reset|alert|refused", memory_mb=16)
+def key_updates(target: Target):
+    import libssl
+
+    def one(t):
+        with t.tcp() as sock:
+            client = libssl.Client(sock, t.certs, 0x0304)
+            while t.goes_on():
+                if not client.update_key():
+                    return "refused"
+            return "closed"
+    return target.swarm(4, one)
