@@ -159,7 +159,7 @@ def test_own_keys_outlive_reloads_and_workers(proxy, version):
     client.get()
     reload(gate)
     assert client.get().status == 200 and client.reused
-    victims = gate.workers()
+    victims = wait_until(lambda: len(gate.workers()) == 2 and gate.workers(), "two workers")
     for pid in victims:
         os.kill(pid, signal.SIGKILL)
     wait_until(lambda: len(gate.workers()) == 2 and not set(victims) & set(gate.workers()), "new workers")
