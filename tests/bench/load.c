@@ -15,6 +15,7 @@
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -198,7 +199,8 @@ static bool parse_head(struct conn *c)
         return true;
     const char *length = strcasestr(c->head, "\r\ncontent-length:");
     if (strncmp(c->head, "HTTP/1.1 200", 12) != 0 || length == NULL) {
-        fprintf(stderr, "load: not the answer expected:\n%s\n", c->head);
+        if (seen.errors == 0)
+            fprintf(stderr, "load: not the answer expected:\n%s\n", c->head);
         return false;
     }
     size_t behind = c->head_len - (size_t)(end + 4 - c->head);
@@ -500,6 +502,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: load PORT CERTS [options]; they stand at the head of load.c\n");
         return 2;
     }
+    (void)signal(SIGPIPE, SIG_IGN);
     make_context(argv[optind + 1]);
     make_request();
     set = epoll_create1(0);

@@ -151,6 +151,7 @@ int main(int argc, char **argv)
 
     if (argc != 2)
         return 2;
+    (void)signal(SIGPIPE, SIG_IGN);
     int listener = listen_on((uint16_t)atoi(argv[1]));
     (void)signal(SIGPIPE, SIG_IGN); /* who asked may be gone in the middle of the answer */
     puts("ready");
