@@ -250,8 +250,8 @@ bool set_limit_except(struct loader *l, const struct conf_node *node, void *fiel
 bool set_if(struct loader *l, const struct conf_node *node, void *field);
 /* A location-like block: inherits from the current one, then its content. For block_postpone. */
 void location_load(struct loader *l, const struct conf_node *node, void *conf);
-/* Longest prefixes first. */
-void locations_sort(struct location_set *set);
+/* Makes a set ready for location_find_prefix; when all of it is loaded. */
+void prefixes_build(struct loader *l, struct location_set *set);
 struct location_conf *location_new(struct loader *l, const struct conf_node *node,
                                    enum location_kind kind);
 bool set_upstream(struct loader *l, const struct conf_node *node, void *field);

@@ -1,6 +1,4 @@
 /* Blocks with a location_conf: location, if, limit_except; and what each inherits. */
-#include <stdlib.h>
-
 #include "loader.h"
 
 struct location_conf *location_new(struct loader *l, const struct conf_node *node,
@@ -41,20 +39,6 @@ static unsigned where_of(const struct loader *l, const struct location_conf *loc
     }
 }
 
-static int compare_length(const void *a, const void *b)
-{
-    const struct location_conf *x = *(struct location_conf *const *)a;
-    const struct location_conf *y = *(struct location_conf *const *)b;
-    return (x->name.len < y->name.len) - (x->name.len > y->name.len);
-}
-
-void locations_sort(struct location_set *set)
-{
-    if (set->prefixes.count)
-        qsort(set->prefixes.items, set->prefixes.count, sizeof *set->prefixes.items,
-              compare_length);
-}
-
 void location_load(struct loader *l, const struct conf_node *node, void *conf)
 {
     struct location_conf *loc = conf;
@@ -64,7 +48,7 @@ void location_load(struct loader *l, const struct conf_node *node, void *conf)
     b.fields[OF_LOCATION] = loc;
     directives_reset_own(l, &b);
     block_load(l, &b, node->children.items, node->children.count);
-    locations_sort(&loc->nested);
+    prefixes_build(l, &loc->nested);
 }
 
 /* ---- location ---- */
@@ -123,14 +107,6 @@ static bool may_nest(struct loader *l, const struct conf_node *node,
     return true;
 }
 
-static const struct location_conf *prefix_find(const struct location_set *set, struct str name)
-{
-    for (size_t i = 0; i < set->prefixes.count; i++)
-        if (str_eq(set->prefixes.items[i]->name, name))
-            return set->prefixes.items[i];
-    return NULL;
-}
-
 static bool duplicate(struct loader *l, const struct conf_node *node,
                       const struct location_conf *first)
 {
@@ -163,7 +139,6 @@ static bool add_named(struct loader *l, const struct conf_node *node, struct loc
 static bool add_to_set(struct loader *l, const struct conf_node *node, struct location_set *set,
                        struct location_conf *loc)
 {
-    const struct location_conf *first;
     switch (loc->kind) {
     case LOCATION_EXACT:
         return add_to_map(l, node, &set->exact, loc);
@@ -173,11 +148,8 @@ static bool add_to_set(struct loader *l, const struct conf_node *node, struct lo
         *VEC_PUSH(l->arena, &set->regexes) = loc;
         return true;
     default:
-        first = prefix_find(set, loc->name);
-        if (first)
-            return duplicate(l, node, first);
         *VEC_PUSH(l->arena, &set->prefixes) = loc;
-        return true;
+        return add_to_map(l, node, &set->prefix_names, loc);
     }
 }
 

@@ -18,7 +18,7 @@ static void load_server(struct loader *l, const struct conf_node *node, void *co
     b.fields[OF_LOCATION] = root;
     directives_reset_own(l, &b);
     block_load(l, &b, node->children.items, node->children.count);
-    locations_sort(&s->locations);
+    prefixes_build(l, &s->locations);
     add_default_listen(l, s);
     add_default_name(l, s);
 }

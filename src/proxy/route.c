@@ -39,32 +39,6 @@ void request_set_location(struct request *req, const struct location_conf *loc)
         req->log.log = req->location->error_log;
 }
 
-/* "/x" where "/x/" proxies and "/x" is nothing of its own. */
-static bool lacks_slash(const struct location_conf *loc, struct str path)
-{
-    return loc->auto_redirect && loc->name.len == path.len + 1 && str_starts(loc->name, path) &&
-           loc->name.ptr[path.len] == '/';
-}
-
-/* The longest prefix, or the redirect to one; NULL when none fits. */
-static const struct location_conf *find_prefix(const struct location_set *set, struct str path,
-                                               bool *is_redirect)
-{
-    const struct location_conf *slashed = NULL;
-    for (size_t i = 0; i < set->prefixes.count; i++) {
-        const struct location_conf *loc = set->prefixes.items[i];
-        if (lacks_slash(loc, path))
-            slashed = loc;
-        if (!str_starts(path, loc->name))
-            continue;
-        if (!slashed || loc->name.len == path.len)
-            return loc;
-        break;
-    }
-    *is_redirect = slashed != NULL;
-    return slashed;
-}
-
 static const struct location_conf *find_exact(const struct location_set *set, struct str path)
 {
     return set->exact.count ? strmap_find(&set->exact, path) : NULL;
@@ -81,7 +55,7 @@ static bool search_set(struct route_search *s, const struct location_set *set)
         return s->is_final = true;
     }
     bool is_redirect = false;
-    loc = find_prefix(set, s->path, &is_redirect);
+    loc = location_find_prefix(set, s->path, &is_redirect);
     if (loc) {
         s->found = loc;
         if (is_redirect)

@@ -41,10 +41,10 @@ class Place:
 IDENTITY = {"Verify": "verify", "DN": "s_dn", "Issuer-DN": "i_dn", "Serial": "serial", "Fingerprint": "fingerprint"}
 
 
-def nginx_server(place, key, name="localhost", more=""):
+def nginx_server(place, key, name="localhost", options=" backlog=4096", more=""):
     return f"""
     server {{
-        listen 127.0.0.1:{place.ports[key]} ssl backlog=4096;
+        listen 127.0.0.1:{place.ports[key]} ssl{options};
         server_name {name};
         ssl_certificate {place.file(key, "server.crt")};
         ssl_certificate_key {place.file(key, "server.key")};
@@ -59,7 +59,7 @@ def nginx_conf(setup, place):
     log = f"access_log {place.folder}/access.log;\n" + who if setup.says_who else "access_log off;"
     locations = "".join(f"location /a{i}/ {{ proxy_pass http://app; }}\n" for i in range(setup.locations))
     servers = [nginx_server(place, key, more=locations) for key in place.ports]
-    servers += [nginx_server(place, "ecdsa", f"s{i}.example.com") for i in range(setup.servers)]
+    servers += [nginx_server(place, "ecdsa", f"s{i}.example.com", "") for i in range(setup.servers)]
     return f"""
 worker_processes {setup.workers};
 daemon off;

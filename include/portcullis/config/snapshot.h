@@ -363,7 +363,9 @@ enum client_refuse { REFUSE_403, REFUSE_CLOSE };
 /* Locations of a server or of a location: where tables end, nested ones begin. */
 struct location_set {
     struct strmap exact;                  /* of location_conf */
-    VEC(struct location_conf *) prefixes; /* longest first; kind PREFIX and PREFIX_FINAL */
+    VEC(struct location_conf *) prefixes; /* in the order of octets; kind PREFIX and PREFIX_FINAL */
+    struct strmap prefix_names;           /* of them all */
+    struct strmap slashless;              /* "/x" where auto_redirect leads to "/x/" */
     VEC(struct location_conf *) regexes;  /* in order */
     struct strmap named;                  /* "@name"; in the server's set alone */
 };
@@ -380,6 +382,7 @@ struct location_conf {
     enum tls_verify_mode verify; /* ssl_verify_client */
     struct conf_pos verify_pos;  /* line 0: nowhere, it is off by default */
     VEC(struct client_rule) client_rules;
+    const struct location_conf *around; /* the longest other prefix of its set that fits its name */
     bool auto_redirect; /* prefix ends with "/" and proxies: "/x" is redirected to "/x/" */
 
     struct proxy_conf proxy;
@@ -491,6 +494,10 @@ void snapshot_free(struct snapshot *s);
 /* The server for a name (normalised by host_normalise) on an address; *matched says whether one of
  * its names fits, or it is the default. captures get a regex's groups (may be NULL). Same function
  * for SNI, Host and policy (RULES 1.7). */
+/* The longest prefix of the set that path begins with, or where path lacks but a slash and is to be
+ * redirected; NULL when none fits. */
+const struct location_conf *location_find_prefix(const struct location_set *set, struct str path,
+                                                 bool *is_redirect);
 struct server_conf *bind_find_server(const struct bind_conf *b, struct str name, bool *matched,
                                      struct regex_captures *captures,
                                      const struct name_regex **regex);

@@ -21,15 +21,79 @@ Test(location, kinds)
     config_end(&c);
 }
 
-Test(location, prefixes_stand_longest_first_and_regexes_in_order)
+Test(location, the_longest_prefix_is_found)
 {
-    struct loaded c = config_of_server("location / {} location /a/b {} location /a {} location "
-                                       "/a/b/c {} location ~ b {} location ~ a {}");
+    static const struct {
+        const char *path, *found;
+    } rows[] = {
+        {"/", "/"},
+        {"/b", "/"},
+        {"/a", "/a"},
+        {"/a/", "/a"},
+        {"/a/b", "/a/b"},
+        {"/a/bb/c", "/a/b"},
+        {"/a/b/d", "/a/b"},
+        {"/a/b/c/d", "/a/b/c"},
+        {"/a/b/ccc", "/a/b/c"},
+        {"/a!", "/a"},
+        {"/ab", "/ab"},
+        {"/abc", "/ab"},
+        {"/aa", "/a"},
+        {"/z", "/"},
+        {"", ""},
+    };
+    struct loaded c = config_of_server("location / {} location /a/b {} location /ab {} location /a "
+                                       "{} location ^~ /a/b/c {} location '' {}");
     cr_assert(c.s != NULL, "%s", config_problems(&c));
     const struct location_set *set = &config_server(&c, 0)->locations;
-    static const char *const order[] = {"/a/b/c", "/a/b", "/a", "/"};
-    for (size_t i = 0; i < 4; i++)
-        EXPECT_STR(set->prefixes.items[i]->name, order[i]);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        bool is_redirect;
+        const struct location_conf *loc = location_find_prefix(set, str_of(rows[i].path),
+                                                               &is_redirect);
+        EXPECT_STR(loc->name, rows[i].found);
+        cr_expect(!is_redirect);
+    }
+    config_end(&c);
+}
+
+Test(location, no_prefix_fits)
+{
+    struct loaded c = config_of_server("location /b {} location /b/c {}");
+    cr_assert(c.s != NULL, "%s", config_problems(&c));
+    const struct location_set *set = &config_server(&c, 0)->locations;
+    static const char *const paths[] = {"", "/", "/a", "/a/b", "/c", "/B"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        bool is_redirect;
+        cr_expect(location_find_prefix(set, str_of(paths[i]), &is_redirect) == NULL, "%s",
+                  paths[i]);
+    }
+    config_end(&c);
+}
+
+Test(location, what_lacks_a_slash_is_redirected_unless_it_is_a_location)
+{
+    struct loaded c = config_of_server(
+        "location / {} location /p/ { proxy_pass http://127.0.0.1:1; } location /q/ { proxy_pass "
+        "http://127.0.0.1:1; } location /q {} location /r/ {}");
+    cr_assert(c.s != NULL, "%s", config_problems(&c));
+    const struct location_set *set = &config_server(&c, 0)->locations;
+    bool is_redirect;
+    EXPECT_STR(location_find_prefix(set, STR("/p"), &is_redirect)->name, "/p/");
+    cr_expect(is_redirect);
+    EXPECT_STR(location_find_prefix(set, STR("/p/x"), &is_redirect)->name, "/p/");
+    cr_expect(!is_redirect);
+    EXPECT_STR(location_find_prefix(set, STR("/q"), &is_redirect)->name, "/q");
+    cr_expect(!is_redirect);
+    EXPECT_STR(location_find_prefix(set, STR("/r"), &is_redirect)->name, "/");
+    cr_expect(!is_redirect);
+    config_end(&c);
+}
+
+Test(location, regexes_stand_in_order)
+{
+    struct loaded c = config_of_server("location ~ b {} location ~ a {}");
+    cr_assert(c.s != NULL, "%s", config_problems(&c));
+    const struct location_set *set = &config_server(&c, 0)->locations;
     EXPECT_STR(set->regexes.items[0]->name, "b");
     EXPECT_STR(set->regexes.items[1]->name, "a");
     config_end(&c);
