@@ -1,6 +1,9 @@
-/* One line for each request and access_log, in nginx's formats and escapes. A line without
- * buffer= is one write(2), so that lines of several workers never mix. */
+/* One line for each request and access_log, in nginx's formats and escapes. Without buffer= a line
+ * is written before its answer is sent: what upstreams answer goes to clients in the loop's next
+ * round, so the lines of this one are one write(2), of no more than a pipe takes whole. Lines of
+ * several workers never mix. */
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -8,11 +11,12 @@
 #include "portcullis/base/memory.h"
 #include "refusal_log.h"
 
-/* What is not written out yet, one for each file with buffer=. */
+/* What is not written out yet, one for each file. */
 struct log_buffer {
     struct log_file *file;
     struct buf text;
     struct timer *timer; /* flush= */
+    bool is_deferred;    /* without buffer=: until the next round of the loop */
     struct access_logs *logs;
     struct log_buffer *next;
 };
@@ -122,7 +126,10 @@ static void flush(struct log_buffer *b)
 
 static void on_flush(void *owner)
 {
-    flush(owner);
+    struct log_buffer *b = owner;
+
+    b->is_deferred = false;
+    flush(b);
 }
 
 static struct log_buffer *buffer_of(struct access_logs *logs, const struct access_log_conf *conf)
@@ -141,33 +148,44 @@ static struct log_buffer *buffer_of(struct access_logs *logs, const struct acces
     return logs->buffers = b;
 }
 
+static void flush_later(struct log_buffer *b, const struct access_log_conf *conf)
+{
+    if (b->timer)
+        timer_start(b->timer, conf->flush_ms);
+    if (conf->buffer_size > 0 || b->is_deferred)
+        return;
+    b->is_deferred = true;
+    loop_defer(b->logs->loop, on_flush, b);
+}
+
 static void write_buffered(struct access_logs *logs, const struct access_log_conf *conf,
-                           struct str line)
+                           struct str line, bool may_wait)
 {
     struct log_buffer *b = buffer_of(logs, conf);
-    if (buf_len(&b->text) + line.len > conf->buffer_size)
+    size_t most = conf->buffer_size > 0 ? conf->buffer_size : PIPE_BUF;
+
+    if (buf_len(&b->text) + line.len > most)
         flush(b);
-    if (line.len > conf->buffer_size) {
+    if (line.len > most) {
         write_out(logs, conf->file, line);
         return;
     }
-    if (buf_is_empty(&b->text) && b->timer)
-        timer_start(b->timer, conf->flush_ms);
+    if (buf_is_empty(&b->text) && may_wait)
+        flush_later(b, conf);
     buf_append_str(&b->text, line);
+    if (!may_wait)
+        flush(b);
 }
 
 static void write_line(struct access_logs *logs, const struct access_log_conf *conf,
-                       struct buf *line)
+                       struct buf *line, bool is_sent_later)
 {
     if (conf->file->syslog) {
         syslog_send(conf->file->syslog, LOG_INFO, buf_str(line));
         return;
     }
     buf_append_char(line, '\n');
-    if (conf->buffer_size)
-        write_buffered(logs, conf, buf_str(line));
-    else
-        write_out(logs, conf->file, buf_str(line));
+    write_buffered(logs, conf, buf_str(line), conf->buffer_size > 0 || is_sent_later);
 }
 
 static bool is_wanted(struct request *req, const struct access_log_conf *conf)
@@ -181,6 +199,7 @@ static bool is_wanted(struct request *req, const struct access_log_conf *conf)
 void access_log_write(struct request *req)
 {
     struct access_logs *logs = proxy_access_logs(req->proxy);
+    bool is_sent_later = req->exchange != NULL;
     if (!req->location)
         return;
     VEC_FOR(const struct access_log_conf, conf, &req->location->access_logs)
@@ -189,7 +208,7 @@ void access_log_write(struct request *req)
             continue;
         buf_clear(&logs->line);
         append_line(req, conf->format, &logs->line);
-        write_line(logs, conf, &logs->line);
+        write_line(logs, conf, &logs->line, is_sent_later);
     }
 }
 
@@ -208,6 +227,8 @@ void access_logs_free(struct access_logs *logs)
     while (logs->buffers) {
         struct log_buffer *b = logs->buffers;
         logs->buffers = b->next;
+        if (b->is_deferred)
+            loop_defer_cancel(logs->loop, on_flush, b);
         timer_free(b->timer);
         buf_deinit(&b->text);
         mem_free(b);
