@@ -6,6 +6,7 @@ static bool set_proxy_header(struct loader *l, const struct conf_node *node, voi
     struct set_header_conf *h = VEC_PUSH(l->arena, &loader_location(l)->proxy.set_headers);
     (void)field;
     h->name = node->args[0];
+    h->pos = node->pos;
     return template_compile(l, node, node->args[1], &h->value);
 }
 

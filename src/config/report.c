@@ -17,7 +17,7 @@ void report_vproblem(struct report *r, enum log_level level, const struct conf_p
 
     if (level <= LOG_ERROR)
         r->errors++;
-    else
+    else if (level == LOG_WARN)
         r->warnings++;
     if (r->problem)
         r->problem(r->owner, level, arena_concat(r->arena, parts, 4));
@@ -38,5 +38,13 @@ void report_warn(struct report *r, const struct conf_pos *pos, const char *cure,
     va_list args;
     va_start(args, format);
     report_vproblem(r, LOG_WARN, pos, cure, format, args);
+    va_end(args);
+}
+
+void report_notice(struct report *r, const struct conf_pos *pos, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    report_vproblem(r, LOG_NOTICE, pos, NULL, format, args);
     va_end(args);
 }

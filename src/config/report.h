@@ -23,6 +23,9 @@ void report_error(struct report *r, const struct conf_pos *pos, const char *cure
                   const char *format, ...) __attribute__((format(printf, 4, 5)));
 void report_warn(struct report *r, const struct conf_pos *pos, const char *cure, const char *format,
                  ...) __attribute__((format(printf, 4, 5)));
+/* What only does nothing; not counted. */
+void report_notice(struct report *r, const struct conf_pos *pos, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 void report_vproblem(struct report *r, enum log_level level, const struct conf_pos *pos,
                      const char *cure, const char *format, va_list args)
     __attribute__((format(printf, 5, 0)));

@@ -19,3 +19,51 @@ void snapshot_free(struct snapshot *s)
     arena_deinit(&s->arena);
     mem_free(s);
 }
+
+/* ---- all locations ---- */
+
+struct visit {
+    void (*each)(void *owner, const struct location_conf *loc);
+    void *owner;
+};
+
+static void visit_set(const struct visit *v, const struct location_set *set);
+
+static void visit(const struct visit *v, const struct location_conf *loc)
+{
+    v->each(v->owner, loc);
+    VEC_FOR(const struct rewrite_op, op, &loc->script.ops)
+    {
+        if (op->then)
+            visit(v, op->then);
+    }
+    if (loc->limit_except && loc->limit_except->conf && loc->kind != LOCATION_IF &&
+        loc->kind != LOCATION_LIMIT_EXCEPT)
+        visit(v, loc->limit_except->conf);
+    visit_set(v, &loc->nested);
+}
+
+static void visit_map(const struct visit *v, const struct strmap *m)
+{
+    for (size_t i = 0; i < m->capacity; i++)
+        if (m->entries[i].value)
+            visit(v, m->entries[i].value);
+}
+
+static void visit_set(const struct visit *v, const struct location_set *set)
+{
+    visit_map(v, &set->exact);
+    for (size_t i = 0; i < set->prefixes.count; i++)
+        visit(v, set->prefixes.items[i]);
+    for (size_t i = 0; i < set->regexes.count; i++)
+        visit(v, set->regexes.items[i]);
+    visit_map(v, &set->named);
+}
+
+void server_each_location(const struct server_conf *s,
+                          void (*each)(void *owner, const struct location_conf *loc), void *owner)
+{
+    const struct visit v = {each, owner};
+    visit(&v, s->root);
+    visit_set(&v, &s->locations);
+}

@@ -14,15 +14,18 @@
 #include "pid_file.h"
 #include "portcullis/base/clock.h"
 #include "portcullis/base/memory.h"
+#include "portcullis/config/lint.h"
 #include "portcullis/daemon/app.h"
 #include "portcullis/tls/context.h"
 #include "proxy_app.h"
+#include "survey.h"
 
 #define CONF_NAME "portcullis.conf"
 
 static const char help_text[] =
     "Usage: portcullis [-?hvVtTq] [-s signal] [-p prefix]\n"
     "                  [-e filename] [-c filename] [-g directives]\n"
+    "       portcullis -t [--clients dir]\n"
     "       portcullis --check [host:port]\n"
     "       portcullis explain [options] certificate...\n"
     "\n"
@@ -31,6 +34,7 @@ static const char help_text[] =
     "  -v            : show version and exit\n"
     "  -V            : show version, libraries and default paths, then exit\n"
     "  -t            : test configuration and exit\n"
+    "  --clients dir : with -t, say who of a folder of certificates would be let in\n"
     "  -T            : test configuration, dump it and exit\n"
     "  -q            : suppress non-error messages during configuration testing\n"
     "  -s signal     : send signal to a master process: stop, quit, reopen, reload\n"
@@ -179,6 +183,15 @@ static void take_check(struct command *c, struct words *w)
         replace(&c->check, w->items[++w->at]);
 }
 
+static void take_clients(struct command *c, struct words *w)
+{
+    c->action = COMMAND_TEST;
+    if (w->at + 1 < w->count)
+        c->clients = w->items[++w->at];
+    else
+        wrong(c, "option \"--clients\" requires directory name");
+}
+
 static void begin_explain(struct command *c, struct words *w)
 {
     w->at = 2;
@@ -235,6 +248,8 @@ static void take_word(struct command *c, struct words *w)
     }
     if (strcmp(word, "--check") == 0)
         take_check(c, w);
+    else if (strcmp(word, "--clients") == 0)
+        take_clients(c, w);
     else if (strcmp(word, "--help") == 0)
         (void)take_flag(c, 'h');
     else if (word[0] != '-')
@@ -344,6 +359,31 @@ static void dump(const struct snapshot *s)
     }
 }
 
+/* Warnings where all are; what is only idle with the table. */
+static void on_finding(void *owner, enum log_level level, struct str message)
+{
+    if (level <= LOG_WARN)
+        log_write(&log_process, level, "%.*s", STR_ARG(message));
+    else
+        buf_printf(owner, "  note: %.*s\n", STR_ARG(message));
+}
+
+/* -q has asked for errors alone, and -T's text is for programs. */
+static void look_over(const struct command *c, const struct snapshot *s)
+{
+    struct buf table = {0};
+
+    if (c->quiet || c->dump)
+        return;
+    survey(s, clock_wall(), &table);
+    if (c->clients != NULL && !survey_clients(s, c->clients, clock_wall(), &table))
+        log_write_errno(&log_process, LOG_ERROR, errno, "cannot read the folder \"%s\"",
+                        c->clients);
+    config_lint(s, clock_wall(), on_finding, &table);
+    (void)fwrite(buf_str(&table).ptr, 1, buf_len(&table), stdout);
+    buf_deinit(&table);
+}
+
 static int test(const struct command *c)
 {
     struct snapshot *s = proxy_app_read(c);
@@ -361,6 +401,8 @@ static int test(const struct command *c)
                       c->conf_path.ptr);
     if (ok && c->dump)
         dump(s);
+    if (ok)
+        look_over(c, s);
     if (s != NULL)
         snapshot_free(s);
     return ok ? 0 : 1;

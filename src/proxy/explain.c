@@ -29,10 +29,30 @@ static bool find_server(const struct explain_question *q, struct str name, struc
     return false;
 }
 
+static bool is_reached_by(const struct server_conf *s, const struct bind_conf *b)
+{
+    VEC_FOR(const struct listen_conf, listen, &s->listens)
+    if (b->listen.ssl && addr_eq(&listen->addr, &b->listen.addr))
+        return true;
+    return false;
+}
+
+static bool use_server(const struct explain_question *q, struct explain_answer *answer)
+{
+    const struct http_conf *http = &q->snapshot->http;
+    answer->server = q->at;
+    for (size_t i = 0; i < http->binds.count && !answer->bind; i++)
+        if (is_reached_by(q->at, http->binds.items[i]))
+            answer->bind = http->binds.items[i];
+    return answer->bind != NULL;
+}
+
 static bool choose_server(const struct explain_question *q, struct arena *a,
                           struct explain_answer *answer, struct str *problem)
 {
     struct str name = STR(""), port = STR("");
+    if (q->at && use_server(q, answer))
+        return true;
     if (q->server.len > 0 && q->server.ptr[0] == ':')
         port = str_from(q->server, 1);
     else if (q->server.len > 0 && !uri_host_parse(a, q->server, &name, &port)) {

@@ -389,6 +389,16 @@ void name_append_rfc2253(struct buf *out, struct str name)
     }
 }
 
+struct str name_text(struct arena *a, struct str name)
+{
+    struct buf text = {0};
+    if (name.ptr != NULL)
+        name_append_rfc2253(&text, name);
+    struct str kept = arena_str(a, buf_str(&text));
+    buf_deinit(&text);
+    return kept;
+}
+
 void name_append_legacy(struct buf *out, struct str name)
 {
     struct name_walk w = name_walk_begin(name);

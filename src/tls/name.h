@@ -3,6 +3,7 @@
 #ifndef PORTCULLIS_TLS_NAME_H
 #define PORTCULLIS_TLS_NAME_H
 
+#include "portcullis/base/arena.h"
 #include "portcullis/base/buf.h"
 #include "portcullis/base/str.h"
 
@@ -19,6 +20,8 @@ bool name_is_within(struct str name, struct str base);
 
 /* RFC 2253, as nginx's $ssl_client_s_dn: OpenSSL's XN_FLAG_RFC2253. */
 void name_append_rfc2253(struct buf *out, struct str name);
+/* The same by itself; nothing for a name that could not be read (ptr NULL). */
+struct str name_text(struct arena *a, struct str name);
 /* As nginx's $ssl_client_s_dn_legacy: OpenSSL's X509_NAME_oneline. */
 void name_append_legacy(struct buf *out, struct str name);
 

@@ -106,16 +106,6 @@ static void note_path(const struct search *s, bool is_complete)
     t->check_count = 0;
 }
 
-static struct str name_text(struct arena *a, struct str name)
-{
-    struct buf text = {0};
-    if (name.ptr != NULL)
-        name_append_rfc2253(&text, name);
-    struct str kept = arena_str(a, buf_str(&text));
-    buf_deinit(&text);
-    return kept;
-}
-
 static void note_failed(const struct search *s, const struct cert *c)
 {
     if (s->trace == NULL)

@@ -159,6 +159,7 @@ struct add_header_conf {
 
 struct set_header_conf { /* proxy_set_header */
     struct str name;
+    struct conf_pos pos;
     struct template value; /* empty value: the field is removed */
     bool is_identity; /* uses $ssl_client_*, or the name is one: removed from clients' requests,
                          sent only as set here */
@@ -490,6 +491,11 @@ struct snapshot {
 };
 
 void snapshot_free(struct snapshot *s);
+
+/* All of a server's: the root's, those of the set with the nested ones, and the blocks of if and
+ * limit_except in each. */
+void server_each_location(const struct server_conf *s,
+                          void (*each)(void *owner, const struct location_conf *loc), void *owner);
 
 /* The server for a name (normalised by host_normalise) on an address; *matched says whether one of
  * its names fits, or it is the default. captures get a regex's groups (may be NULL). Same function

@@ -34,6 +34,7 @@ struct command {
     struct str directives; /* -g */
     int signal;            /* -s */
     struct str check;      /* --check HOST:PORT; empty: the configuration's first TLS address */
+    const char *clients;   /* -t --clients DIR; NULL: none. Borrowed */
     struct explain_options explain;
     bool dump, quiet;             /* -T, -q */
     bool show_details, show_help; /* -V, -h */

@@ -9,7 +9,8 @@
 struct explain_question {
     const struct snapshot *snapshot;
     struct str server; /* a name, "name:port" for one address of several; empty: the default one */
-    struct str target; /* of the request: "/admin" */
+    const struct server_conf *at; /* instead of a name; it has TLS */
+    struct str target;            /* of the request: "/admin" */
     struct identity *identity;
     time_t now;
 };

@@ -1,50 +1,7 @@
 /* ssl directives; certificates by certs/make, made once a run. */
-#include <stdio.h>
-#include <stdlib.h>
+#include "support_tls.h"
 
-#include "support.h"
-
-static char certs[] = "/tmp/portcullis-certs-XXXXXX";
-
-static void set_up(void)
-{
-    char command[512];
-    cr_assert(mkdtemp(certs) != NULL);
-    snprintf(command, sizeof command, "sh '%s/certs/make' --ecdsa '%s' >/dev/null 2>&1",
-             PC_SOURCE_DIR, certs);
-    cr_assert_eq(system(command), 0);
-}
-
-static void tear_down(void)
-{
-    char command[512];
-    snprintf(command, sizeof command, "rm -rf '%s'", certs);
-    cr_expect_eq(system(command), 0);
-}
-
-TestSuite(tls, .init = set_up, .fini = tear_down);
-
-/* CERT is the server's certificate and key, CA the clients' authority, @ the folder. */
-static struct loaded config_of_tls(const char *text)
-{
-    static const struct {
-        char mark;
-        const char *text;
-    } marks[] = {
-        {'%', "ssl_certificate @/server.crt; ssl_certificate_key @/server.key;"},
-        {'^', "ssl_client_certificate @/ca.crt;"},
-        {'@', certs},
-    };
-    struct arena a;
-    arena_init(&a, 1024);
-    struct str s = arena_str(&a, str_of(text));
-    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
-        for (size_t at; (at = str_find(s, marks[i].mark)) != SIZE_MAX;)
-            s = arena_printf(&a, "%.*s%s%s", (int)at, s.ptr, marks[i].text, s.ptr + at + 1);
-    struct loaded c = config_of_http(s.ptr);
-    arena_deinit(&a);
-    return c;
-}
+TestSuite(tls, .init = config_make_certs, .fini = config_remove_certs);
 
 Test(tls, a_context_for_each_server_that_tls_leads_to)
 {
@@ -71,7 +28,7 @@ Test(tls, settings)
         "TLS_AES_256_GCM_SHA384; ssl_ecdh_curve X25519:P-256; ssl_prefer_server_ciphers on; }");
     cr_assert(c.s != NULL, "%s", config_problems(&c));
     const struct tls_settings *t = &config_server(&c, 0)->tls;
-    cr_expect(str_starts(t->certificates.items[0], str_of(certs)));
+    cr_expect(str_starts(t->certificates.items[0], str_of(config_certs)));
     cr_expect(str_ends(t->certificate_keys.items[0], STR("/server.key")));
     cr_expect_eq(t->verify, TLS_VERIFY_OPTIONAL);
     EXPECT_STR(t->ciphers, "ECDHE+AESGCM");

@@ -95,6 +95,7 @@ static const struct row rows[] = {
      0,
      0},
     {{"explain", "-c", "/f", "x.crt"}, COMMAND_EXPLAIN, "/f", NULL, "", "", "", 0, 0, 0, 0, 0},
+    {{"--clients", "d"}, COMMAND_TEST, NULL, NULL, "", "", "", 0, 0, 0, 0, 0},
     {{"explain", "-h"}, COMMAND_EXPLAIN, NULL, NULL, "", "", "", 0, 0, 0, 0, 1},
     {{"--check", "-c", "/f"}, COMMAND_CHECK, "/f", NULL, "", "", "", 0, 0, 0, 0, 0},
 };
@@ -164,6 +165,7 @@ static const struct wrong {
     {{"-s"}, "portcullis: option \"-s\" requires parameter\n"},
     {{"-g"}, "portcullis: option \"-g\" requires parameter\n"},
     {{"-s", "dance"}, "portcullis: invalid option: \"-s dance\"\n"},
+    {{"-t", "--clients"}, "portcullis: option \"--clients\" requires directory name\n"},
     {{"explain", "-t"}, "portcullis: invalid option: \"-t\"\n"},
     {{"explain", "--srever", "x"}, "portcullis: invalid option: \"--srever\"\n"},
     {{"explain", "--server"}, "portcullis: option \"--server\" requires a value\n"},

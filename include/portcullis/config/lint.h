@@ -1,0 +1,15 @@
+/* What is allowed and yet hardly meant: for -t. */
+#ifndef PORTCULLIS_CONFIG_LINT_H
+#define PORTCULLIS_CONFIG_LINT_H
+
+#include <time.h>
+
+#include "portcullis/config/snapshot.h"
+
+/* Each finding, as the problems of load.h: LOG_WARN for what may let in or keep out the wrong ones,
+ * LOG_NOTICE for what only does nothing. */
+void config_lint(const struct snapshot *s, time_t now,
+                 void (*problem)(void *owner, enum log_level level, struct str message),
+                 void *owner);
+
+#endif

@@ -1,0 +1,343 @@
+#include "portcullis/config/lint.h"
+
+#include "portcullis/tls/inventory.h"
+#include "report.h"
+
+enum { DAY = 86400, SOON_DAYS = 30, MAP_DEPTH_MAX = 8 };
+
+struct lint {
+    struct arena arena;
+    struct report report;
+    const struct snapshot *s;
+    time_t now;
+    VEC(struct conf_pos) told;            /* by location lints: what is inherited is told once */
+    const struct location_conf **guarded; /* by upstream: one that asks for certificates */
+    const struct server_conf *server;     /* whose locations are looked at */
+};
+
+/* ---- what depends on the client ---- */
+
+static bool tells_of_client(const struct template *t, unsigned depth);
+
+/* What `set` makes may come from anywhere: it has the benefit of the doubt. */
+static bool variable_tells(const struct variable *v, unsigned depth)
+{
+    if (v->kind == VARIABLE_MAP)
+        return depth < MAP_DEPTH_MAX && tells_of_client(&v->map->source, depth + 1);
+    return v->kind == VARIABLE_SET || str_starts(v->name, STR("ssl_client_"));
+}
+
+static bool tells_of_client(const struct template *t, unsigned depth)
+{
+    VEC_FOR(const struct template_part, part, &t->parts)
+    {
+        if (part->variable && variable_tells(part->variable, depth))
+            return true;
+    }
+    return false;
+}
+
+static const struct rewrite_op *find_if(const struct script *s)
+{
+    VEC_FOR(const struct rewrite_op, op, &s->ops)
+    {
+        if (op->kind == REWRITE_IF && tells_of_client(&op->left, 0))
+            return op;
+    }
+    return NULL;
+}
+
+static bool is_checked_by_script(const struct location_conf *loc)
+{
+    return find_if(&loc->script) || find_if(&loc->server->root->script);
+}
+
+static bool is_told_upstream(const struct proxy_conf *p)
+{
+    VEC_FOR(const struct set_header_conf, h, &p->set_headers)
+    {
+        if (h->is_identity)
+            return true;
+    }
+    return p->client_identity != 0;
+}
+
+static bool is_optional(enum tls_verify_mode mode)
+{
+    return mode == TLS_VERIFY_OPTIONAL || mode == TLS_VERIFY_OPTIONAL_NO_CA;
+}
+
+static bool is_told(struct lint *l, const struct conf_pos *pos)
+{
+    VEC_FOR(const struct conf_pos, told, &l->told)
+    {
+        if (told->line == pos->line && str_eq(told->file, pos->file))
+            return true;
+    }
+    *VEC_PUSH(&l->arena, &l->told) = *pos;
+    return false;
+}
+
+/* ---- of a location ---- */
+
+static void lint_optional(struct lint *l, const struct location_conf *loc)
+{
+    bool is_looked_at = loc->client_rules.count > 0 || is_checked_by_script(loc) ||
+                        is_told_upstream(&loc->proxy);
+    if (!loc->proxy.is_set || !is_optional(loc->verify) || is_looked_at ||
+        is_told(l, &loc->verify_pos))
+        return;
+    report_warn(&l->report, &loc->verify_pos,
+                "write ssl_client_allow, or tell the upstream: proxy_set_header "
+                "X-Client-Verify $ssl_client_verify",
+                "\"ssl_verify_client %s\" lets in who has no certificate, and nothing in location "
+                "\"%.*s\" looks at it",
+                verify_mode_name(loc->verify), STR_ARG(loc->name));
+}
+
+static bool has_line_ends(const struct template *t)
+{
+    VEC_FOR(const struct template_part, part, &t->parts)
+    {
+        const struct variable *v = part->variable;
+        if (v && v->kind == VARIABLE_BUILTIN &&
+            (v->id == VARIABLE_ID_SSL_CLIENT_CERT || v->id == VARIABLE_ID_SSL_CLIENT_RAW_CERT))
+            return true;
+    }
+    return false;
+}
+
+static void lint_unsendable(struct lint *l, const struct location_conf *loc)
+{
+    VEC_FOR(const struct set_header_conf, h, &loc->proxy.set_headers)
+    {
+        if (has_line_ends(&h->value) && !is_told(l, &h->pos))
+            report_warn(&l->report, &h->pos, "use $ssl_client_escaped_cert",
+                        "\"%.*s\" is never sent: a certificate in PEM has line ends, which no "
+                        "header field can hold",
+                        STR_ARG(h->name));
+    }
+}
+
+static bool listens_plain(const struct server_conf *s)
+{
+    VEC_FOR(const struct listen_conf, listen, &s->listens)
+    {
+        if (!listen->ssl)
+            return true;
+    }
+    return false;
+}
+
+/* The refusal comes first, as nginx's 400 does. */
+static void lint_idle_if(struct lint *l, const struct location_conf *loc)
+{
+    const struct rewrite_op *op = find_if(&loc->script);
+    if (!op || loc->verify != TLS_VERIFY_ON || listens_plain(loc->server) ||
+        !str_eq(op->left.source, STR("$ssl_client_verify")) || is_told(l, &op->pos))
+        return;
+    report_notice(&l->report, &op->pos,
+                  "\"if ($ssl_client_verify ...)\" decides nothing where ssl_verify_client is on: "
+                  "whoever it means is refused before");
+}
+
+static void lint_plain(struct lint *l, const struct location_conf *loc)
+{
+    const struct upstream_conf *u = loc->proxy.is_set ? loc->proxy.upstream : NULL;
+    const struct location_conf *guarded = u ? l->guarded[u->index] : NULL;
+    if (!guarded || !listens_plain(l->server) || is_checked_by_script(loc) || is_told(l, &loc->pos))
+        return;
+    report_warn(&l->report, &loc->pos,
+                "let it listen on an address that clients cannot reach, or redirect to https",
+                "clients reach \"%.*s\" without TLS, though location \"%.*s\" (%.*s:%u) asks for a "
+                "certificate before it,",
+                STR_ARG(u->name), STR_ARG(guarded->name), STR_ARG(guarded->pos.file),
+                guarded->pos.line);
+}
+
+static void look_at_location(void *owner, const struct location_conf *loc)
+{
+    static void (*const rows[])(struct lint *, const struct location_conf *) = {
+        lint_optional, lint_unsendable, lint_idle_if, lint_plain};
+    if (loc->kind == LOCATION_IF || loc->kind == LOCATION_LIMIT_EXCEPT)
+        return; /* they inherit what is looked at */
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        rows[i](owner, loc);
+}
+
+/* ---- of a server's files ---- */
+
+static struct str in_days(struct lint *l, time_t when)
+{
+    long long days = ((long long)when - (long long)l->now) / DAY;
+    if (when < l->now)
+        return STR("has ended");
+    return arena_printf(&l->arena, "ends in %lld day%s", days, days == 1 ? "" : "s");
+}
+
+static bool is_soon(const struct lint *l, time_t when)
+{
+    return when < l->now + (time_t)SOON_DAYS * DAY;
+}
+
+static void lint_own(struct lint *l, const struct server_conf *s, const struct tls_inventory *have)
+{
+    VEC_FOR(const struct tls_own, own, &have->own)
+    {
+        struct str words = in_days(l, own->not_after);
+        if (is_soon(l, own->not_after))
+            report_warn(&l->report, &s->tls_pos, "renew it",
+                        "the server's certificate \"%.*s\" (%.*s) %.*s", STR_ARG(own->path),
+                        STR_ARG(own->subject), STR_ARG(words));
+    }
+}
+
+static void lint_ca(struct lint *l, const struct server_conf *s, const struct tls_inventory *have)
+{
+    VEC_FOR(const struct tls_ca, ca, &have->cas)
+    {
+        struct str words = in_days(l, ca->not_after);
+        if (is_soon(l, ca->not_after))
+            report_warn(&l->report, &s->pos, "add its successor beside it in good time",
+                        "the CA %.*s %.*s: then its clients are refused", STR_ARG(ca->subject),
+                        STR_ARG(words));
+        if (!ca->is_ca)
+            report_warn(&l->report, &s->pos, NULL,
+                        "%.*s is among the CA certificates and is none: %s", STR_ARG(ca->subject),
+                        ca->is_root ? "it lets in a client that shows this very certificate, and "
+                                      "nobody else"
+                                    : "nobody is verified by it");
+    }
+}
+
+static bool needs_list(const struct server_conf *s, const struct tls_ca *ca)
+{
+    return ca->is_ca && s->tls.crl_check == TLS_CRL_CHAIN && !ca->has_list &&
+           s->tls.crl_missing == TLS_CRL_MISSING_REFUSE;
+}
+
+static void lint_lists(struct lint *l, const struct server_conf *s,
+                       const struct tls_inventory *have)
+{
+    VEC_FOR(const struct tls_list, list, &have->lists)
+    {
+        time_t lifetime = list->next_update - list->this_update;
+        time_t margin = lifetime / 10 > DAY ? lifetime / 10 : DAY;
+        struct str words = in_days(l, list->next_update);
+        bool is_near = list->next_update >= l->now && list->next_update < l->now + margin;
+        if (list->next_update != 0 && is_near) /* an old one was told of when it was read */
+            report_warn(&l->report, &s->pos, "fetch the next one",
+                        "the revocation list of %.*s %.*s: then its clients are refused (ssl_crl)",
+                        STR_ARG(list->issuer), STR_ARG(words));
+    }
+    if (have->lists.count == 0)
+        return;
+    VEC_FOR(const struct tls_ca, ca, &have->cas)
+    {
+        if (needs_list(s, ca))
+            report_warn(&l->report, &s->pos,
+                        "add it to ssl_crl, or write ssl_crl_check leaf, ssl_crl_missing allow",
+                        "there is no revocation list of %.*s: %s", STR_ARG(ca->subject),
+                        "whoever has it in the chain is refused (crl_missing)");
+    }
+}
+
+/* Servers that share files are told of once. */
+static bool is_first_with_files(const struct lint *l, const struct server_conf *s)
+{
+    for (size_t i = 0; i < l->s->http.servers.count; i++) {
+        const struct server_conf *other = l->s->http.servers.items[i];
+        if (other == s)
+            return true;
+        if (other->tls_context &&
+            str_eq(other->tls.client_certificate, s->tls.client_certificate) &&
+            str_eq(other->tls.trusted_certificate, s->tls.trusted_certificate) &&
+            str_eq(other->tls.intermediates, s->tls.intermediates) &&
+            str_eq(other->tls.crl, s->tls.crl) && other->tls_pos.line == s->tls_pos.line)
+            return false;
+    }
+    return true;
+}
+
+static void look_at_files(struct lint *l, const struct server_conf *s)
+{
+    static void (*const rows[])(struct lint *, const struct server_conf *,
+                                const struct tls_inventory *) = {lint_own, lint_ca, lint_lists};
+    struct tls_inventory have;
+    if (!s->tls_context || !is_first_with_files(l, s))
+        return;
+    tls_context_inventory(s->tls_context, &l->arena, &have);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        rows[i](l, s, &have);
+}
+
+/* ---- of an address ---- */
+
+static void find_proxied(void *owner, const struct location_conf *loc)
+{
+    bool *proxies = owner;
+    *proxies |= loc->proxy.is_set && loc->verify == TLS_VERIFY_OFF;
+}
+
+static const struct server_conf *find_strict(const struct lint *l, const struct bind_conf *b)
+{
+    for (size_t i = 0; i < l->s->http.servers.count; i++) {
+        const struct server_conf *s = l->s->http.servers.items[i];
+        VEC_FOR(const struct listen_conf, listen, &s->listens)
+        {
+            if (addr_eq(&listen->addr, &b->listen.addr) && s->root->verify == TLS_VERIFY_ON)
+                return s;
+        }
+    }
+    return NULL;
+}
+
+/* Whoever gives no name, or an unknown one, comes to the default server. */
+static void lint_default(struct lint *l, const struct bind_conf *b)
+{
+    const struct server_conf *d = b->default_server, *strict = find_strict(l, b);
+    bool is_open = false;
+    char text[ADDR_TEXT_MAX];
+    if (!b->listen.ssl || !strict || d->tls.reject_handshake)
+        return;
+    server_each_location(d, find_proxied, &is_open);
+    struct str address = addr_text_port(&b->listen.addr, text);
+    if (is_open && d->root->verify == TLS_VERIFY_OFF)
+        report_warn(&l->report, &d->pos,
+                    "make a server the default that does ssl_reject_handshake or return 444",
+                    "the default server of %.*s passes clients on without a certificate, and "
+                    "\"%.*s\" in %.*s:%u on the same address does not",
+                    STR_ARG(address), STR_ARG(strict->name), STR_ARG(strict->pos.file),
+                    strict->pos.line);
+}
+
+/* ---- all ---- */
+
+static void note_guarded(void *owner, const struct location_conf *loc)
+{
+    struct lint *l = owner;
+    const struct proxy_conf *p = &loc->proxy;
+    bool asks = loc->verify == TLS_VERIFY_ON || loc->client_rules.count > 0;
+    if (loc->server->tls_context && p->is_set && p->upstream && asks)
+        l->guarded[p->upstream->index] = loc;
+}
+
+void config_lint(const struct snapshot *s, time_t now,
+                 void (*problem)(void *owner, enum log_level level, struct str message),
+                 void *owner)
+{
+    struct lint l = {.s = s, .now = now};
+    arena_init(&l.arena, 16384);
+    l.report = (struct report){.arena = &l.arena, .problem = problem, .owner = owner};
+    l.guarded = ARENA_ARRAY(&l.arena, const struct location_conf *, s->http.upstreams.count + 1);
+    for (size_t i = 0; i < s->http.servers.count; i++)
+        server_each_location(s->http.servers.items[i], note_guarded, &l);
+    for (size_t i = 0; i < s->http.binds.count; i++)
+        lint_default(&l, s->http.binds.items[i]);
+    for (size_t i = 0; i < s->http.servers.count; i++) {
+        l.server = s->http.servers.items[i];
+        look_at_files(&l, l.server);
+        server_each_location(l.server, look_at_location, &l);
+    }
+    arena_deinit(&l.arena);
+}

@@ -1,0 +1,60 @@
+#include "portcullis/tls/inventory.h"
+
+#include "context_internal.h"
+#include "name.h"
+#include "portcullis/tls/identity.h"
+#include "trust.h"
+
+static bool has_list(const struct trust *t, struct str subject)
+{
+    for (size_t i = 0; i < t->crl_count; i++)
+        if (name_equal(t->crls[i].issuer, subject))
+            return true;
+    return false;
+}
+
+static void add_ca(const struct trust *t, const struct trust_cert *c, struct arena *a,
+                   struct tls_inventory *out)
+{
+    *VEC_PUSH(a, &out->cas) = (struct tls_ca){
+        .subject = name_text(a, c->cert.subject),
+        .not_after = c->cert.not_after,
+        .is_root = c->kind == TRUST_ROOT,
+        .is_intermediate = c->kind == TRUST_INTERMEDIATE,
+        .is_ca = c->cert.is_ca || c->cert.version != 3,
+        .has_list = has_list(t, c->cert.subject),
+    };
+}
+
+static void add_list(const struct crl *l, struct arena *a, struct tls_inventory *out)
+{
+    *VEC_PUSH(a, &out->lists) = (struct tls_list){
+        .issuer = name_text(a, l->issuer),
+        .entries = l->count,
+        .this_update = l->this_update,
+        .next_update = l->has_next_update ? l->next_update : 0,
+    };
+}
+
+static void add_own(const struct key_pair *pair, struct arena *a, struct tls_inventory *out)
+{
+    struct str der = {(const char *)pair->chain.raw.p, pair->chain.raw.len};
+    struct identity *i = identity_new(&der, 1);
+    *VEC_PUSH(a, &out->own) = (struct tls_own){
+        .path = arena_str(a, pair->certificate_path),
+        .subject = arena_str(a, identity_subject(i)),
+        .not_after = identity_not_after_time(i),
+    };
+    identity_unref(i);
+}
+
+void tls_context_inventory(const struct tls_context *c, struct arena *a, struct tls_inventory *out)
+{
+    *out = (struct tls_inventory){0};
+    for (size_t i = 0; i < c->trust->cert_count; i++)
+        add_ca(c->trust, &c->trust->certs[i], a, out);
+    for (size_t i = 0; i < c->trust->crl_count; i++)
+        add_list(&c->trust->crls[i], a, out);
+    for (size_t i = 0; i < c->pair_count; i++)
+        add_own(c->pairs[i], a, out);
+}
