@@ -480,6 +480,20 @@ static bool try_issuers(struct search *s, struct step *step)
     return false;
 }
 
+/* No anchor was found. The dates are looked at all the same, as OpenSSL does: optional_no_ca lets
+ * an unknown issuer pass, an expired certificate not. */
+static void fail_unanchored(struct search *s, enum rank rank, enum refusal refusal,
+                            const struct cert *c, struct str words)
+{
+    struct finding f = {0};
+    enum refusal dates = check_dates(s, &f);
+    if (dates == REFUSAL_NONE)
+        fail(s, rank, refusal, c, words);
+    else
+        fail(s, rank, dates, f.cert, buf_str(&f.words));
+    buf_deinit(&f.words);
+}
+
 static void dead_end(struct search *s, const struct step *step)
 {
     const struct cert *c = s->path[s->length - 1];
@@ -496,7 +510,8 @@ static void dead_end(struct search *s, const struct step *step)
         fail(s, RANK_SIGNATURE_BAD, REFUSAL_SIGNATURE_BAD, c,
              STR("has a signature that does not verify"));
     else if (!step->any)
-        fail(s, RANK_ISSUER_UNKNOWN, REFUSAL_ISSUER_UNKNOWN, c, STR("has an unknown issuer"));
+        fail_unanchored(s, RANK_ISSUER_UNKNOWN, REFUSAL_ISSUER_UNKNOWN, c,
+                        STR("has an unknown issuer"));
 }
 
 /* True: the path so far can be made a good one. */
@@ -515,8 +530,9 @@ static bool extend(struct search *s)
     if (cert_looks_self_signed(c) &&
         (c->algorithm.pk == MBEDTLS_PK_NONE || signature_checks_out(s, c, c))) {
         bool is_leaf = s->length == 1;
-        fail(s, RANK_SELF_SIGNED, is_leaf ? REFUSAL_SELF_SIGNED : REFUSAL_SELF_SIGNED_CA, c,
-             is_leaf ? STR("is self-signed") : STR("is self-signed and not trusted here"));
+        fail_unanchored(
+            s, RANK_SELF_SIGNED, is_leaf ? REFUSAL_SELF_SIGNED : REFUSAL_SELF_SIGNED_CA, c,
+            is_leaf ? STR("is self-signed") : STR("is self-signed and not trusted here"));
         return false;
     }
     struct step step = {0};

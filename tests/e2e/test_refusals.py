@@ -132,6 +132,7 @@ def test_refusal_stays_a_refusal_when_error_page_names_a_proxied_location(proxy,
     ("optional", "other-ca", 403, None), ("optional_no_ca", None, 200, "NONE"),
     ("optional_no_ca", "client", 200, "SUCCESS"), ("optional_no_ca", "other-ca", 200, "FAILED:"),
     ("optional_no_ca", "self-signed", 200, "FAILED:"), ("optional_no_ca", "expired", 403, None),
+    ("optional_no_ca", "self-signed-expired", 403, None), ("optional_no_ca", "other-ca-expired", 403, None),
     ("off", "client", 200, "NONE"), ("off", None, 200, "NONE")])
 def test_modes_of_ssl_verify_client(proxy, upstream, mode, cert, status, verify):
     gate = proxy("""
