@@ -125,6 +125,15 @@ static void run(struct task *t)
         finish(s);
 }
 
+static void fail_as_socket_says(struct stream *s)
+{
+    int err = 0;
+    socklen_t len = sizeof err;
+
+    (void)getsockopt(s->io.fd, SOL_SOCKET, SO_ERROR, &err, &len);
+    stream_fail(s, stream_reason_of_io(err, CLOSE_PEER_RESET), err != 0 ? err : ECONNRESET);
+}
+
 static void on_socket_events(struct io *io, uint32_t events)
 {
     struct stream *s = CONTAINER_OF(io, struct stream, io);
@@ -132,9 +141,9 @@ static void on_socket_events(struct io *io, uint32_t events)
     s->hung_up |= (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
     s->readable |= s->hung_up || (events & EPOLLIN) != 0;
     s->writable |= (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
-    /* Behind the peer's end no read would tell. */
-    if (s->eof && (events & EPOLLERR) != 0)
-        stream_fail(s, CLOSE_PEER_RESET, ECONNRESET);
+    /* Behind the peer's end, and behind input that waits, no read would tell. */
+    if ((s->eof || s->accepted) && (events & EPOLLERR) != 0)
+        fail_as_socket_says(s);
     post(s);
 }
 
@@ -195,6 +204,7 @@ struct stream *stream_accept(struct loop *l, int fd, const struct addr *peer,
     struct stream *s = stream_new(l, fd, peer, events, owner);
 
     set_no_delay(fd, peer);
+    s->accepted = true;
     s->tls = tls;
     s->phase = tls != NULL ? HANDSHAKING : OPEN;
     s->writable = true;
@@ -322,6 +332,15 @@ bool stream_is_closing(const struct stream *s)
 bool stream_has_input(const struct stream *s)
 {
     return !buf_is_empty(&s->in);
+}
+
+bool stream_is_quiet(const struct stream *s)
+{
+    char octet;
+
+    if (s->closing != CLOSE_NONE || s->eof || !buf_is_empty(&s->in) || !buf_is_empty(&s->wire_in))
+        return false;
+    return recv(s->io.fd, &octet, sizeof octet, MSG_PEEK | MSG_DONTWAIT) == -1 && errno == EAGAIN;
 }
 
 struct tls_session *stream_tls(const struct stream *s)

@@ -37,6 +37,7 @@ struct stream {
     bool data_due, open_told, eof_told;
     /* Where things are. */
     bool in_loop, eof, eof_clean, not_tls, had_queue;
+    bool accepted; /* the peer is a client: after its reset nobody wants an answer */
     bool wire_due; /* wire_in, or TLS itself, may hold whole records that were not looked at */
 };
 
@@ -47,5 +48,6 @@ void stream_send_queued(struct stream *s);
 /* Closes because of an error, errno err. */
 void stream_fail(struct stream *s, enum close_reason why, int err);
 enum close_reason stream_reason_of_connect(int err);
+enum close_reason stream_reason_of_io(int err, enum close_reason otherwise);
 
 #endif

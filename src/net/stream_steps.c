@@ -33,7 +33,7 @@ enum close_reason stream_reason_of_connect(int err)
     }
 }
 
-static enum close_reason reason_of_io(int err, enum close_reason otherwise)
+enum close_reason stream_reason_of_io(int err, enum close_reason otherwise)
 {
     switch (err) {
     case ECONNRESET:
@@ -150,7 +150,7 @@ static void on_read_error(struct stream *s, int err)
     if (err == EINTR)
         return;
     if (err != EAGAIN) {
-        stream_fail(s, reason_of_io(err, CLOSE_READ_FAILED), err);
+        stream_fail(s, stream_reason_of_io(err, CLOSE_READ_FAILED), err);
         return;
     }
     s->readable = false;
@@ -280,7 +280,7 @@ static void on_write_error(struct stream *s, int err)
         return;
     }
     /* An upstream that answers early and closes: its answer waits to be read (RFC 9112, 9.5). */
-    s->write_failed = reason_of_io(err, CLOSE_WRITE_FAILED);
+    s->write_failed = stream_reason_of_io(err, CLOSE_WRITE_FAILED);
     s->error = err;
     s->readable = true;
     buf_clear(&s->out);

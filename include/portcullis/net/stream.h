@@ -67,7 +67,9 @@ void stream_close_after_flush(struct stream *s, enum close_reason why, int64_t t
 void stream_set_reset_on_close(struct stream *s, bool on);
 
 bool stream_is_closing(const struct stream *s);
-bool stream_has_input(const struct stream *s);          /* octets read and not consumed */
+bool stream_has_input(const struct stream *s); /* octets read and not consumed */
+/* Nothing came and the peer is there, as far as the kernel knows now. */
+bool stream_is_quiet(const struct stream *s);
 struct tls_session *stream_tls(const struct stream *s); /* NULL: plain, or found not to be TLS */
 /* TLS was asked for, the client spoke something else. */
 bool stream_was_not_tls(const struct stream *s);

@@ -420,6 +420,33 @@ Test(stream, notices_a_reset_behind_the_peers_end)
     cr_assert_eq(a.why, CLOSE_PEER_RESET);
 }
 
+static void reset_client(struct owner *o)
+{
+    (void)o;
+    if (accepted != -1)
+        reset(accepted);
+    accepted = -1;
+}
+
+Test(stream, notices_a_clients_reset_behind_input_that_waits)
+{
+    static const char octets[4 * STREAM_READ_MAX];
+    struct addr at;
+    int listening = listen_on_loopback(&at);
+
+    accepted = socket(AF_INET, SOCK_STREAM, 0); /* the client's end, this time */
+    cr_assert_eq(connect(accepted, &at.sa, at.len), 0);
+    int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK);
+    cr_assert_eq(send(accepted, octets, sizeof octets, MSG_DONTWAIT), sizeof octets);
+    a.keeps_input = true;
+    a.also_on_data = reset_client;
+    a.stream = stream_accept(loop, fd, &at, NULL, &owner_events, &a);
+    run(loop);
+    cr_assert(owner_saw(&a, "odc"));
+    cr_assert_eq(a.why, CLOSE_PEER_RESET);
+    close(listening);
+}
+
 Test(stream, resets_on_close_when_asked)
 {
     char c;

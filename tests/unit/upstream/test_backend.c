@@ -187,6 +187,21 @@ Test(backend, stray_octets_drop_an_idle_one)
     close(fd);
 }
 
+Test(backend, one_with_octets_that_the_loop_has_not_seen_is_not_taken)
+{
+    struct backend *quiet = connected(), *loud = connected();
+    int quiet_fd = accept(listening, NULL, NULL), loud_fd = accept(listening, NULL, NULL);
+    backend_give(quiet);
+    backend_give(loud);
+    cr_assert_eq(send(loud_fd, "HTTP/1.1 200 OK\r\n\r\n", 19, 0), 19);
+    cr_assert_eq(take(), quiet);
+    cr_assert_eq(g.backends.idle, 0);
+    backend_give(quiet);
+    close(quiet_fd);
+    cr_assert_null(take(), "its peer is gone");
+    close(loud_fd);
+}
+
 Test(backend, none_is_kept_while_draining)
 {
     g.backends.is_draining = true;
