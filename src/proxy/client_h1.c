@@ -499,6 +499,7 @@ static void finish(struct request *req, const struct headers *trailers)
         h1_write_last_chunk(&c->h1.out, trailers);
         (void)flush(c, true);
     }
+    buf_release(&c->h1.out);
     req->is_complete = true;
     stop_body(c);
     req->next_step = REQUEST_END;

@@ -417,7 +417,6 @@ static bool read_tbs(struct cert *c, struct str tbs, struct str algorithm, const
     if (!der_take_whole(&tbs, DER_SEQUENCE, &spki))
         return false;
     c->spki = spki.whole;
-    read_key(c);
     *problem = "something stands behind its public key that does not belong there";
     if (c->version >= 2 && (!der_optional(&tbs, DER_CONTEXT(1), &field) ||
                             !der_optional(&tbs, DER_CONTEXT(2), &field)))
@@ -431,7 +430,7 @@ static bool read_tbs(struct cert *c, struct str tbs, struct str algorithm, const
     return tbs.len == 0;
 }
 
-bool cert_read(struct cert *c, struct str der, const char **problem)
+bool cert_read_texts(struct cert *c, struct str der, const char **problem)
 {
     struct der_item whole, tbs, algorithm;
     struct str bits;
@@ -455,6 +454,14 @@ bool cert_read(struct cert *c, struct str der, const char **problem)
     if (!signature_algorithm_read(&c->algorithm, algorithm.content))
         return false;
     return read_tbs(c, tbs.content, algorithm.whole, problem);
+}
+
+bool cert_read(struct cert *c, struct str der, const char **problem)
+{
+    bool good = cert_read_texts(c, der, problem);
+    if (c->spki.len > 0)
+        read_key(c);
+    return good;
 }
 
 void cert_deinit(struct cert *c)

@@ -51,6 +51,8 @@ struct cert {
 /* False: not a certificate, or one that breaks RFC 5280's syntax; *problem says how. What was read
  * so far stays. cert_deinit is needed in any case. */
 bool cert_read(struct cert *c, struct str der, const char **problem);
+/* All but the key, for which memory is needed: no cert_deinit. */
+bool cert_read_texts(struct cert *c, struct str der, const char **problem);
 void cert_deinit(struct cert *c);
 
 bool cert_is_self_issued(const struct cert *c);

@@ -62,15 +62,14 @@ struct identity *identity_new(const struct str *chain, size_t count)
     const char *problem;
     struct identity *i = MEM_NEW(struct identity);
     i->references = 1;
-    arena_init(&i->arena, 4096);
+    arena_init(&i->arena, 256); /* certificates get their own */
     i->chain = ARENA_ARRAY(&i->arena, struct str, count + 1);
     i->count = count;
     for (size_t n = 0; n < count; n++)
         i->chain[n] = arena_str(&i->arena, chain[n]);
-    mbedtls_pk_init(&i->cert.key);
     if (count > 0) {
         /* What cannot be read stays empty; the verdict will be cert_malformed. */
-        (void)cert_read(&i->cert, i->chain[0], &problem);
+        (void)cert_read_texts(&i->cert, i->chain[0], &problem);
         i->serial = serial_text(&i->arena, i->cert.serial);
         i->sha1 = fingerprint(i, MBEDTLS_MD_SHA1);
         i->sha256 = fingerprint(i, MBEDTLS_MD_SHA256);
@@ -100,7 +99,6 @@ void identity_unref(struct identity *i)
 {
     if (i == NULL || --i->references > 0)
         return;
-    cert_deinit(&i->cert);
     arena_deinit(&i->arena);
     mem_free(i);
 }
@@ -121,6 +119,15 @@ static struct str verify_text(struct identity *i)
     return arena_printf(&i->arena, "FAILED:%s", words);
 }
 
+/* The client sent most of its path itself. */
+static struct str keep_certificate(struct identity *i, struct str der)
+{
+    for (size_t n = 0; n < i->count; n++)
+        if (str_eq(i->chain[n], der))
+            return i->chain[n];
+    return arena_str(&i->arena, der);
+}
+
 /* Outlives the trust. */
 static void keep_path(struct identity *i, const struct verify_path *path)
 {
@@ -128,7 +135,7 @@ static void keep_path(struct identity *i, const struct verify_path *path)
     i->path_count = path->count;
     i->valid_until = path->count > 0 ? path->valid_until : 0;
     for (size_t n = 0; n < path->count; n++)
-        i->path[n] = arena_str(&i->arena, path->der[n]);
+        i->path[n] = keep_certificate(i, path->der[n]);
 }
 
 void identity_judge(struct identity *i, const struct trust *t, time_t now,

@@ -439,6 +439,8 @@ static enum tls_status shake_hands(struct tls_session *s)
     }
     s->status = TLS_OPEN;
     s->octets_in = 0;
+    if (!s->is_client)
+        session_settle(s);
     return s->status;
 }
 
@@ -508,7 +510,9 @@ enum tls_status tls_session_receive(struct tls_session *s, struct buf *wire_in, 
 {
     s->wire_in = wire_in;
     s->wire_out = wire_out;
+    session_wake(s);
     enum tls_status status = receive(s, plain, plain_max);
+    session_rest(s);
     s->wire_in = s->wire_out = NULL;
     return status;
 }
@@ -521,6 +525,7 @@ void tls_session_send(struct tls_session *s, struct str data, struct buf *wire_o
     if (most == 0 || most > RECORD_PLAIN_MAX)
         most = RECORD_PLAIN_MAX;
     s->wire_out = wire_out;
+    session_wake(s);
     while (data.len > 0) {
         size_t size = data.len < most ? data.len : most;
         int rc = mbedtls_ssl_write(&s->ssl, (const unsigned char *)data.ptr, size);
@@ -530,6 +535,7 @@ void tls_session_send(struct tls_session *s, struct str data, struct buf *wire_o
         }
         data = str_from(data, (size_t)rc);
     }
+    session_rest(s);
     s->wire_out = NULL;
 }
 
@@ -539,7 +545,9 @@ void tls_session_send_close(struct tls_session *s, struct buf *wire_out)
         return;
     s->is_closing = true;
     s->wire_out = wire_out;
+    session_wake(s);
     (void)mbedtls_ssl_close_notify(&s->ssl);
+    session_rest(s);
     s->wire_out = NULL;
 }
 

@@ -1,10 +1,12 @@
-/* A session's insides, for session.c and session_client.c. */
+/* A session's insides, for the files that it is made of. */
 #ifndef PORTCULLIS_TLS_SESSION_INTERNAL_H
 #define PORTCULLIS_TLS_SESSION_INTERNAL_H
 
 #include <mbedtls/ssl.h>
 
 #include "portcullis/tls/session.h"
+
+enum { SESSION_PLACES = 5 }; /* in each of mbedTLS's buffers */
 
 struct tls_session {
     struct tls_session_hooks hooks;
@@ -26,6 +28,11 @@ struct tls_session {
     size_t octets_in;    /* taken from wire_in since the last plaintext */
     unsigned group;      /* of the key exchange; 0: not known yet */
 
+    /* Open, and without what only the handshake needed; without buffers, too (session_memory.c). */
+    bool is_settled, is_resting;
+    unsigned char in_counter[8];
+    uint8_t in_places[SESSION_PLACES], out_places[SESSION_PLACES];
+
     struct str ciphers, curves, id; /* texts, made when asked for */
     char problem[160];
     bool problem_is_client;
@@ -36,5 +43,11 @@ struct tls_session {
 bool session_know_client(struct tls_session *s, const mbedtls_x509_crt *crt);
 /* Makes the mbedTLS session. False: the session has failed. */
 bool session_set_up(struct tls_session *s, const mbedtls_ssl_config *config);
+
+/* The handshake is over and its client known: what nobody will ask for again is freed. */
+void session_settle(struct tls_session *s);
+/* Around what mbedTLS is asked to do with an open session: it has no buffers between. */
+void session_wake(struct tls_session *s);
+void session_rest(struct tls_session *s);
 
 #endif

@@ -38,6 +38,7 @@ static struct pair open_pair(const char *suite)
 static void update(struct tls_session *s, bool request, struct buf *out)
 {
     s->wire_out = out;
+    session_wake(s);
     cr_assert_eq(mbedtls_ssl_tls13_send_key_update(&s->ssl, request), 0);
     s->wire_out = NULL;
 }

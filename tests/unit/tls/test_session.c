@@ -561,3 +561,92 @@ Test(session, children_have_their_own_randomness)
     waitpid(child, NULL, 0);
     cr_expect_neq(memcmp(mine, theirs, sizeof mine), 0);
 }
+
+/* ---- memory of an open session ------------------------------------------------------------------
+ */
+
+static void expect_echo(struct pair *p, const char *what)
+{
+    tls_session_send(p->client, str_of(what), &p->to_server);
+    pair_run(p);
+    cr_expect(str_eq_z(buf_str(&p->at_server), what), "%s: %s", what,
+              tls_session_problem(p->server));
+    tls_session_send(p->server, buf_str(&p->at_server), &p->to_client);
+    pair_run(p);
+    cr_expect(str_eq_z(buf_str(&p->at_client), what), "%s: %s", what,
+              tls_session_problem(p->client));
+    buf_clear(&p->at_server);
+    buf_clear(&p->at_client);
+}
+
+Test(session, has_no_buffers_while_it_is_idle)
+{
+    struct tls_settings s = article();
+    struct tls_context *server = context_of(&s);
+    for (size_t v = 0; v < 2; v++) {
+        struct pair p;
+        pair_start(&p, server, client_context(versions[v], "client.crt", "client.key"),
+                   "localhost");
+        pair_run(&p);
+        expect_open(&p, "idle");
+        for (int round = 0; round < 3; round++) {
+            cr_expect_null(p.server->ssl.MBEDTLS_PRIVATE(in_buf), "version %zu", v);
+            cr_expect_null(p.server->ssl.MBEDTLS_PRIVATE(out_buf), "version %zu", v);
+            expect_echo(&p, "woken");
+        }
+        cr_expect_null(p.server->ssl.MBEDTLS_PRIVATE(handshake));
+        cr_expect_null(mbedtls_ssl_get_peer_cert(&p.server->ssl));
+        cr_expect(str_eq_z(tls_session_server_name(p.server), "localhost"));
+        cr_expect(str_eq_z(tls_session_curves(p.server), "X25519:prime256v1:secp384r1:secp521r1"));
+        cr_expect(str_eq_z(tls_session_alpn(p.server), ""));
+        pair_free(&p);
+    }
+}
+
+/* A record that came in part stays where it is, whatever other sessions do with the buffers. */
+Test(session, keeps_the_part_of_a_record_that_came)
+{
+    enum { COUNT = 40 };
+    static struct pair pairs[COUNT];
+    struct tls_settings s = article();
+    struct tls_context *server = context_of(&s);
+    struct buf none = {0}, records[COUNT] = {0};
+    for (size_t i = 0; i < COUNT; i++) {
+        pair_start(&pairs[i], server, client_context(versions[i % 2], "client.crt", "client.key"),
+                   "localhost");
+        pair_run(&pairs[i]);
+        expect_open(&pairs[i], "part");
+        tls_session_send(pairs[i].client, STR("in two parts"), &records[i]);
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        buf_move_some(&pairs[i].to_server, &records[i], 4 + i % 20);
+        tls_session_receive(pairs[i].server, &pairs[i].to_server, &pairs[i].at_server, 100, &none);
+        cr_expect_not_null(pairs[i].server->ssl.MBEDTLS_PRIVATE(in_buf));
+    }
+    for (size_t i = COUNT; i-- > 0;) {
+        buf_move(&pairs[i].to_server, &records[i]);
+        pair_run(&pairs[i]);
+        cr_expect(str_eq_z(buf_str(&pairs[i].at_server), "in two parts"), "%zu", i);
+        cr_expect_null(pairs[i].server->ssl.MBEDTLS_PRIVATE(in_buf));
+        buf_clear(&pairs[i].at_server);
+        expect_echo(&pairs[i], "and on");
+        pair_free(&pairs[i]);
+        buf_deinit(&records[i]);
+    }
+}
+
+Test(session, says_goodbye_from_its_sleep)
+{
+    struct tls_settings s = article();
+    for (size_t v = 0; v < 2; v++) {
+        struct pair p;
+        pair_start(&p, context_of(&s), client_context(versions[v], "client.crt", "client.key"),
+                   "localhost");
+        pair_run(&p);
+        tls_session_send_close(p.server, &p.to_client);
+        pair_run(&p);
+        cr_expect_eq(tls_session_status(p.client), TLS_CLOSED);
+        cr_expect_eq(tls_session_status(p.server), TLS_OPEN);
+        pair_free(&p);
+    }
+}
