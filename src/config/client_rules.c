@@ -1,11 +1,9 @@
 /* ssl_client_allow, ssl_client_deny: from the file to rules. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "loader.h"
+#include "portcullis/base/file.h"
 #include "portcullis/base/memory.h"
 
 enum compared { AS_IS, AS_DN, AS_HOST, AS_EMAIL, AS_ADDRESS, AS_NUMBER, AS_DIGEST };
@@ -125,30 +123,13 @@ bool client_list_has(const struct client_list *list, struct str normalised)
            bsearch(&normalised, list->values, list->count, sizeof *list->values, compare) != NULL;
 }
 
-static bool read_all(int fd, struct buf *out)
-{
-    enum { STEP = 1 << 16 };
-    for (;;) {
-        ssize_t n = read(fd, buf_reserve(out, STEP), STEP);
-        if (n <= 0)
-            return n == 0;
-        buf_added(out, (size_t)n);
-    }
-}
-
 static bool read_list_file(struct loader *l, const struct conf_node *node, struct str path,
                            struct buf *out)
 {
-    struct stat st;
-    int fd = open(arena_z(l->arena, path), O_RDONLY | O_CLOEXEC);
-    bool good = fd >= 0 && fstat(fd, &st) == 0 && read_all(fd, out);
-    int why = errno;
-    if (fd >= 0)
-        close(fd);
-    if (good && S_ISREG(st.st_mode))
+    if (file_read(path, out))
         return true;
     return loader_error(l, node, NULL, "cannot read list \"%.*s\": %s", STR_ARG(path),
-                        good ? "it is no file" : strerror(why));
+                        strerror(errno));
 }
 
 struct list_load {

@@ -122,6 +122,7 @@ static const struct directive rows[] = {
     {"env", IN_MAIN, 1, 1, set_string_list, P(env), NULL, IS_LIST, NULL},
     {"worker_processes", IN_MAIN, 1, 1, set_worker_processes, P(worker_processes), "1", 0, NULL},
     {"worker_priority", IN_MAIN, 1, 1, set_priority, P(worker_priority), "0", 0, NULL},
+    {"worker_rlimit_core", IN_MAIN, 1, 1, set_offset, P(worker_rlimit_core), "0", 0, NULL},
     {"worker_rlimit_nofile", IN_MAIN, 1, 1, set_number, P(worker_rlimit_nofile), NULL, 0, NULL},
     {"worker_shutdown_timeout", IN_MAIN, 1, 1, set_msec, P(worker_shutdown_timeout_ms), NULL, 0,
      NULL},

@@ -129,6 +129,7 @@ struct snapshot *config_load(const struct config_options *o)
     init(&l, o, s);
     if (read_texts(&l, &nodes))
         load_main(&l, &nodes);
+    permissions_check(&l);
     s->warnings = l.report.warnings;
     if (l.report.errors == 0)
         return s;

@@ -154,6 +154,10 @@ bool foreign_report(struct loader *l, const struct conf_node *node);
 /* The i-th name, NULL after the last. */
 const char *foreign_name(size_t i, bool *is_ignored);
 
+/* ---- permissions.c ---- */
+
+void permissions_check(struct loader *l);
+
 /* ---- setters.c ---- */
 
 struct enum_name {

@@ -236,11 +236,24 @@ static void switch_logs(struct builder *b, enum builder_kind kind)
         leave_terminal(log_process.log->file->fd);
 }
 
+/* The kernel writes a core file with its process's rights. */
+static void let_dump(struct builder *b)
+{
+    int folder = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (folder == -1)
+        return;
+    sandbox_may_write_in(&b->sandbox, folder);
+    (void)close(folder);
+}
+
 static void make_sandbox(struct builder *b)
 {
     sandbox_open(&b->sandbox, b->settings.sandbox);
     if (b->app->confine != NULL)
         b->app->confine(b->conf, &b->sandbox);
+    if (b->settings.rlimit_core > 0)
+        let_dump(b);
     sandbox_describe(&b->sandbox);
 }
 
@@ -281,6 +294,7 @@ int builder_run(const struct app *app, void *context, int channel, enum builder_
                         .sandbox = SANDBOX_NONE};
 
     title_set("builder process");
+    privilege_hide_memory();
     if (!build(&b, kind)) {
         b.failed = true;
         builder_drain(&b, MESSAGE_QUIT);

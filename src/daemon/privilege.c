@@ -56,13 +56,30 @@ bool privilege_find(struct privilege *p, const struct daemon_settings *s)
     return find_user(p, s) && (s->group == NULL || find_group(p, s->group));
 }
 
+void privilege_hide_memory(void)
+{
+    struct rlimit cores;
+
+    (void)prctl(PR_SET_DUMPABLE, 0);
+    if (getrlimit(RLIMIT_CORE, &cores) != 0)
+        return;
+    cores.rlim_cur = 0;
+    (void)setrlimit(RLIMIT_CORE, &cores);
+}
+
+static void set_limit(int what, const char *name, uint64_t value)
+{
+    struct rlimit limit = {value, value};
+
+    if (value > 0 && setrlimit(what, &limit) == -1)
+        log_write_errno(&log_process, LOG_ALERT, errno, "setrlimit(%s, %llu) failed", name,
+                        (unsigned long long)value);
+}
+
 static void set_limits(const struct daemon_settings *s)
 {
-    struct rlimit limit = {s->rlimit_nofile, s->rlimit_nofile};
-
-    if (s->rlimit_nofile > 0 && setrlimit(RLIMIT_NOFILE, &limit) == -1)
-        log_write_errno(&log_process, LOG_ALERT, errno, "setrlimit(RLIMIT_NOFILE, %llu) failed",
-                        (unsigned long long)s->rlimit_nofile);
+    set_limit(RLIMIT_NOFILE, "RLIMIT_NOFILE", s->rlimit_nofile);
+    set_limit(RLIMIT_CORE, "RLIMIT_CORE", s->rlimit_core);
     if (s->priority != 0 && setpriority(PRIO_PROCESS, 0, s->priority) == -1)
         log_write_errno(&log_process, LOG_ALERT, errno, "setpriority(%d) failed", s->priority);
 }
@@ -73,18 +90,23 @@ static bool failed(const char *what, unsigned id)
     return false;
 }
 
-bool privilege_drop(const struct privilege *p, const struct daemon_settings *s)
+static bool change_user(const struct privilege *p)
 {
-    set_limits(s);
-    if (!p->drop)
-        return true;
     if (setgid(p->gid) == -1)
         return failed("setgid", p->gid);
     if (initgroups(p->user, p->gid) == -1)
         return failed("initgroups", p->gid);
     if (setuid(p->uid) == -1)
         return failed("setuid", p->uid);
-    /* setuid took it away; a crash should leave a core where the operator wants one. */
-    (void)prctl(PR_SET_DUMPABLE, 1);
+    return true;
+}
+
+bool privilege_drop(const struct privilege *p, const struct daemon_settings *s)
+{
+    set_limits(s);
+    if (p->drop && !change_user(p))
+        return false;
+    /* Whoever wants cores gets them; setuid took them away, too. */
+    (void)prctl(PR_SET_DUMPABLE, s->rlimit_core > 0);
     return true;
 }

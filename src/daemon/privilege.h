@@ -13,6 +13,8 @@ struct privilege {
     char user[64];
 };
 
+/* In a process that will hold keys: no core file, and nobody but root looks into it. */
+void privilege_hide_memory(void);
 /* In the builder, where names can still be looked up. False: the log says why. */
 bool privilege_find(struct privilege *p, const struct daemon_settings *s);
 /* In the worker. False: the log says why. */

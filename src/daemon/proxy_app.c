@@ -81,6 +81,7 @@ static void fill_settings(struct daemon_settings *s, const struct loaded *l)
         .user = z_or_null(p->user),
         .group = z_or_null(p->group),
         .rlimit_nofile = p->worker_rlimit_nofile,
+        .rlimit_core = p->worker_rlimit_core,
         .priority = p->worker_priority,
         .shutdown_timeout_ms = p->worker_shutdown_timeout_ms,
         .sandbox = p->sandbox,

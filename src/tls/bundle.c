@@ -5,6 +5,7 @@
 
 #include "der.h"
 #include "pem.h"
+#include "portcullis/base/file.h"
 #include "portcullis/base/memory.h"
 
 static bool fail(const char **problem, const char *words)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "pem.h"
+#include "portcullis/base/file.h"
 #include "portcullis/base/memory.h"
 #include "random.h"
 

@@ -15,7 +15,4 @@ enum pem_result pem_next(struct str *text, struct str *label, struct buf *der);
 /* RFC 7468, 5.1: the label and the one that parsers should take, too. */
 bool pem_is_certificate(struct str label);
 
-/* All of a file; false with errno. Directories and files past 256 MB are errors. */
-bool file_read(struct str path, struct buf *out);
-
 #endif

@@ -6,6 +6,7 @@
 
 #include "name.h"
 #include "pem.h"
+#include "portcullis/base/file.h"
 #include "portcullis/base/memory.h"
 
 /* ---- reports ----------------------------------------------------------------------------------

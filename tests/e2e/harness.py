@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import resource
 import signal
 import socket
 import ssl
@@ -56,7 +57,7 @@ class Proxy:
     """
 
     def __init__(self, binary, certs, folder, text, main="", wait=True, env=None, level="info",
-                 workers=1, prepare=None):
+                 workers=1, prepare=None, core=None):
         self.certs, self.folder = certs, pathlib.Path(folder)
         self.ports = [free_port() for _ in range(5)]
         self.port = self.ports[0]
@@ -78,7 +79,9 @@ class Proxy:
         self.env.setdefault("UBSAN_OPTIONS", f"log_path={self.report_folder}/ubsan:halt_on_error=1:print_stacktrace=1")
         self.output = open(self.folder / "output", "wb")
         self.process = subprocess.Popen(self.command(), stdout=self.output, stderr=self.output,
-                                        stdin=subprocess.DEVNULL, env=self.env)
+                                        stdin=subprocess.DEVNULL, env=self.env,
+                                        preexec_fn=core and (lambda: resource.setrlimit(
+                                            resource.RLIMIT_CORE, (core, core))))
         if wait:
             wait_until(lambda: self.pid_path.exists() or self.process.poll() is not None, "the pid file")
             assert self.process.poll() is None, self.said()

@@ -111,6 +111,32 @@ def test_usr1_moves_the_access_log_to_a_new_file(proxy, upstream):
     assert "/before" not in log.read_text()
 
 
+def core_limit(pid):
+    lines = pathlib.Path(f"/proc/{pid}/limits").read_text().splitlines()
+    return next(line.split()[4] for line in lines if line.startswith("Max core file size"))
+
+
+@is_root
+def test_who_holds_keys_dumps_no_core_and_shows_its_memory_to_root_alone(proxy, upstream):
+    gate = proxy(PLAIN % upstream.address, core=1 << 30)
+    worker = gate.workers()[0]
+    builder = int(pathlib.Path(f"/proc/{worker}/stat").read_text().rsplit(") ", 1)[1].split()[1])
+    for pid in (worker, builder):
+        assert core_limit(pid) == "0"
+        assert pathlib.Path(f"/proc/{pid}/mem").owner() == "root", "of a process that may be dumped it is its user's"
+    os.kill(worker, signal.SIGSEGV)
+    assert "core dumped" not in gate.logged("exited on signal 11")
+    gate.log_path.write_text("")  # this death was wanted
+
+
+@is_root
+def test_worker_rlimit_core_asks_for_cores(proxy, upstream):
+    gate = proxy(PLAIN % upstream.address, main="worker_rlimit_core 8m;")
+    worker = gate.workers()[0]
+    assert core_limit(worker) == str(8 << 20)
+    assert pathlib.Path(f"/proc/{worker}/mem").owner() == "nobody"
+
+
 @is_root
 def test_workers_run_as_the_user_and_keys_stay_roots(proxy, upstream, certs, tmp_path):
     key = tmp_path / "root-only.key"

@@ -30,6 +30,7 @@ struct daemon_settings {
     const char *pid_path;
     const char *user, *group;    /* NULL: as started; for root "nobody" */
     uint64_t rlimit_nofile;      /* 0: as started */
+    uint64_t rlimit_core;        /* octets of a worker's core file; 0: none is written */
     int priority;                /* nice value */
     int64_t shutdown_timeout_ms; /* 0: none */
     enum sandbox_mode sandbox;

@@ -10,6 +10,7 @@
 #include "../../../src/tls/pem.h"
 #include "../../../src/tls/session_internal.h"
 #include "portcullis/base/clock.h"
+#include "portcullis/base/file.h"
 #include "portcullis/base/memory.h"
 
 /* Criterion runs tests in processes below the one that runs these hooks. */
