@@ -361,7 +361,7 @@ static bool same_key(const mbedtls_x509_crt *crt, const struct identity *i)
 bool session_know_client(struct tls_session *s, const mbedtls_x509_crt *crt)
 {
     enum { CHAIN_MAX = 256 }; /* 16 KB of message at no less than 128 octets each */
-    struct str chain[CHAIN_MAX];
+    struct str chain[CHAIN_MAX] = {0};
     size_t count = 0;
     if (s->candidate != NULL)
         return true;
@@ -581,6 +581,13 @@ const struct tls_context *tls_session_context(const struct tls_session *s)
 
 struct identity *tls_session_identity(const struct tls_session *s)
 {
+    return s->identity;
+}
+
+struct identity *tls_session_judged_identity(struct tls_session *s, time_t now, time_t max_age)
+{
+    if (s->identity != NULL && s->context != NULL)
+        tls_context_judge_again(s->context, s->identity, now, max_age);
     return s->identity;
 }
 
