@@ -99,8 +99,23 @@ static const struct zone *ticket_zone(struct loader *l, const struct tls_setting
     return zone_of(l, name, TLS_TICKET_ZONE_SIZE);
 }
 
+/* The first name at the first address is the server's own key. */
+static void add_keys(struct loader *l, struct server_conf *s, const struct listen_conf *listen)
+{
+    char text[ADDR_TEXT_MAX];
+    struct str address = addr_text_port(&listen->addr, text);
+    VEC_FOR(const struct server_name_conf, n, &s->names)
+    {
+        struct str name = n->kind == NAME_REGEX ? n->regex.source : n->text;
+        *VEC_PUSH(l->arena, &s->tls.keys) = arena_printf(l->arena, "%.*s %d %.*s", STR_ARG(address),
+                                                         (int)n->kind, STR_ARG(name));
+    }
+}
+
 static void build(struct loader *l, struct server_conf *s)
 {
+    VEC_FOR(const struct listen_conf, listen, &s->listens)
+    add_keys(l, s, listen);
     s->tls.ticket_zone = ticket_zone(l, &s->tls);
     struct telling t = {l, s->tls_pos.line ? &s->tls_pos : &s->pos};
     s->tls.judges_only = l->options->judges_only;

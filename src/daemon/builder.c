@@ -125,6 +125,8 @@ static void on_master_message(struct builder *b)
         end_at_once(b);
     else if (m.type == MESSAGE_REOPEN)
         builder_reopen_log(b, &m);
+    else if (m.type == MESSAGE_IMAGE)
+        builder_send_to_workers(b, &m);
     message_close_fds(&m);
 }
 
@@ -265,7 +267,7 @@ static bool build(struct builder *b, enum builder_kind kind)
         return false;
     assert(b->settings.workers > 0);
     log_mirror_stderr(kind != BUILDER_RELOAD);
-    if (!builder_tell_settings(b))
+    if (!builder_tell_settings(b) || !builder_tell_image(b))
         return false;
     step(b, BUILD_LOADED);
     if (!privilege_find(&b->privilege, &b->settings) || !builder_get_logs(b) ||

@@ -48,6 +48,8 @@ void builder_reopen_log(struct builder *b, struct message *m);
 /* ---- builder_request.c: false when the master wants us gone, or the log says why ---- */
 
 bool builder_tell_settings(struct builder *b);
+/* Hands settings.image over. */
+bool builder_tell_image(struct builder *b);
 bool builder_get_logs(struct builder *b);
 bool builder_get_zones(struct builder *b);
 bool builder_get_sockets(struct builder *b);

@@ -51,6 +51,21 @@ bool builder_tell_settings(struct builder *b)
     return send_to_master(b, &m) && await_result(b, &m);
 }
 
+bool builder_tell_image(struct builder *b)
+{
+    struct message m;
+
+    if (b->settings.image == -1)
+        return true;
+    m.type = MESSAGE_IMAGE;
+    m.fds[0] = b->settings.image;
+    m.fd_count = 1;
+    bool told = send_to_master(b, &m);
+    message_close_fds(&m);
+    b->settings.image = -1;
+    return told;
+}
+
 /* -1: not a destination of the process's own messages. */
 static int level_for_master(const struct daemon_settings *s, const struct log_file *file)
 {

@@ -84,6 +84,7 @@ static void on_ready(struct master *m, struct builder_ref *b)
     if (b != m->building)
         return;
     m->building = NULL;
+    ref_share_image(m, b);
     if (m->serving != NULL)
         ref_order(m->serving, MESSAGE_RETIRE);
     m->serving = b;
@@ -112,7 +113,9 @@ static void on_message(struct master *m, struct builder_ref *b, struct message *
         on_ready(m, b);
     if (b != m->building)
         return;
-    if (msg->type == MESSAGE_SETTINGS)
+    if (msg->type == MESSAGE_IMAGE)
+        ref_on_image(b, msg);
+    else if (msg->type == MESSAGE_SETTINGS)
         ref_on_settings(m, b, &msg->settings);
     else if (msg->type == MESSAGE_LOG)
         ref_on_log(m, b, &msg->log);

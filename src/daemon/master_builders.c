@@ -81,6 +81,7 @@ struct builder_ref *ref_fork(struct master *m)
     struct builder_ref *b = MEM_NEW(struct builder_ref);
     b->pid = pid;
     b->channel = ends[0];
+    b->image = -1;
     list_push_back(&m->builders, &b->link);
     return b;
 }
@@ -96,6 +97,8 @@ void ref_free(struct builder_ref *b)
 {
     list_remove(&b->link);
     ref_close_channel(b);
+    if (b->image != -1)
+        (void)close(b->image);
     mem_free(b->logs);
     mem_free(b->zones);
     mem_free(b);
@@ -108,6 +111,22 @@ void ref_send(struct builder_ref *b, const struct message *msg)
         return;
     log_write(&log_process, LOG_ALERT, "builder process %d does not respond, killed", (int)b->pid);
     (void)kill(b->pid, SIGKILL);
+}
+
+void ref_share_image(struct master *m, struct builder_ref *b)
+{
+    struct message msg;
+
+    if (b->image == -1)
+        return;
+    msg.type = MESSAGE_IMAGE;
+    msg.fds[0] = b->image;
+    msg.fd_count = 1;
+    LIST_FOR_EACH(it, &m->builders)
+    if (ref_of(it) != b)
+        ref_send(ref_of(it), &msg);
+    message_close_fds(&msg);
+    b->image = -1;
 }
 
 void ref_order(struct builder_ref *b, enum message_type type)

@@ -22,6 +22,7 @@ struct builder_ref {
     size_t log_count;
     struct kept_zone **zones;
     size_t zone_count;
+    int image; /* to be sent to the others when this one serves; -1: none */
     char pid_path[PATH_MAX];
 };
 
@@ -52,6 +53,8 @@ struct builder_ref *ref_fork(struct master *m);
 void ref_close_channel(struct builder_ref *b);
 void ref_free(struct builder_ref *b);
 void ref_send(struct builder_ref *b, const struct message *msg);
+/* Others are told what this one trusts. */
+void ref_share_image(struct master *m, struct builder_ref *b);
 void ref_order(struct builder_ref *b, enum message_type type);
 
 /* ---- master_requests.c ---- */
@@ -59,6 +62,7 @@ void ref_order(struct builder_ref *b, enum message_type type);
 void ref_on_settings(struct master *m, struct builder_ref *b, const struct message_settings *s);
 void ref_on_log(struct master *m, struct builder_ref *b, const struct message_log *asked);
 void ref_on_zone(struct master *m, struct builder_ref *b, const struct message_zone *asked);
+void ref_on_image(struct builder_ref *b, struct message *image);
 void ref_on_listen(struct master *m, struct builder_ref *b, const struct message_listen *asked);
 /* The master logs where the configuration that serves says. */
 void master_adopt_logs(struct master *m, const struct builder_ref *b);

@@ -167,6 +167,14 @@ void ref_on_zone(struct master *m, struct builder_ref *b, const struct message_z
     reply(b, &result, zone != NULL ? &zone->fd : NULL, zone != NULL ? 1 : 0);
 }
 
+void ref_on_image(struct builder_ref *b, struct message *image)
+{
+    if (image->fd_count != 1 || b->image != -1)
+        return;
+    b->image = image->fds[0];
+    image->fd_count = 0;
+}
+
 static void send_sockets(struct builder_ref *b, const struct listen_fds *sockets)
 {
     size_t sent = 0;

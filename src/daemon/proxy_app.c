@@ -14,6 +14,7 @@
 #include "portcullis/proxy/folders.h"
 #include "portcullis/proxy/proxy.h"
 #include "portcullis/tls/context.h"
+#include "portcullis/tls/trust_image.h"
 #include "privilege.h"
 
 /* A configuration and what the skeleton is told of it. */
@@ -88,6 +89,7 @@ static void fill_settings(struct daemon_settings *s, const struct loaded *l)
         .error_log = p->error_log,
         .log_files = l->snapshot->log_files,
         .zones = l->snapshot->zones,
+        .image = -1,
         .listens = l->listens,
         .listen_count = l->count,
     };
@@ -131,18 +133,15 @@ static void add_listens(struct loaded *l)
     }
 }
 
-static void *load(void *context, struct daemon_settings *s)
+/* One without TLS, too: older ones learn that their servers are gone. */
+static bool share_trust(struct snapshot *snapshot, struct daemon_settings *s)
 {
-    struct snapshot *snapshot = proxy_app_read(context);
-
-    if (snapshot == NULL)
-        return NULL;
-    struct loaded *l = MEM_NEW(struct loaded);
-    l->snapshot = snapshot;
-    add_listens(l);
-    fill_settings(s, l);
-    set_environment(&snapshot->process);
-    return l;
+    if (snapshot->tls_pool == NULL)
+        snapshot->tls_pool = tls_pool_new();
+    s->image = trust_image_share(snapshot->tls_pool);
+    if (s->image == -1)
+        log_write_errno(&log_process, LOG_EMERG, errno, "the trust image could not be made");
+    return s->image != -1;
 }
 
 static void unload(void *conf)
@@ -159,6 +158,23 @@ static void unload(void *conf)
     mem_free(l->listens);
     mem_free(l->binds);
     mem_free(l);
+}
+
+static void *load(void *context, struct daemon_settings *s)
+{
+    struct snapshot *snapshot = proxy_app_read(context);
+
+    if (snapshot == NULL)
+        return NULL;
+    struct loaded *l = MEM_NEW(struct loaded);
+    l->snapshot = snapshot;
+    add_listens(l);
+    fill_settings(s, l);
+    set_environment(&snapshot->process);
+    if (share_trust(snapshot, s))
+        return l;
+    unload(l);
+    return NULL;
 }
 
 /* ------------------------------------------------------------------ -t */
@@ -297,6 +313,17 @@ static void drain(void *running, enum app_drain how, void (*on_done)(void *owner
                 owner);
 }
 
+static void take_image(void *conf, void *running, int image)
+{
+    struct loaded *l = conf;
+
+    if (!trust_image_adopt(l->snapshot->tls_pool, image))
+        log_write(&log_process, LOG_ALERT,
+                  "what the newer configuration trusts cannot be read: clients are refused");
+    if (running != NULL)
+        proxy_trust_changed(running);
+}
+
 static void abort_running(void *running)
 {
     proxy_abort(running);
@@ -320,6 +347,7 @@ const struct app proxy_app = {
     .prepare = prepare,
     .start = start,
     .drain = drain,
+    .take_image = take_image,
     .abort = abort_running,
     .flush_logs = flush_logs,
     .stop = stop,

@@ -107,6 +107,8 @@ int single_run(const struct app *app, void *context)
     s.conf = app->load(context, &s.settings);
     if (s.conf == NULL)
         return 1;
+    if (s.settings.image != -1)
+        (void)close(s.settings.image); /* there are no other workers */
     listen_set_init(&s.listening);
     int status = open_logs(&s) && make_zones(&s) && open_sockets(&s) ? run(&s) : 1;
     listen_set_close(&s.listening);

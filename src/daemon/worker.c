@@ -120,6 +120,16 @@ static void replace_log(struct worker *w, struct message *m)
     (void)dup3(m->fds[0], f->fd, O_CLOEXEC);
 }
 
+static void take_image(struct worker *w, const struct message *m)
+{
+    const struct worker_start *s = w->start;
+
+    if (m->fd_count != 1)
+        log_write_errno(&log_process, LOG_ALERT, EMFILE,
+                        "what the newer configuration trusts could not be received");
+    s->app->take_image(s->conf, w->running, m->fd_count == 1 ? m->fds[0] : -1);
+}
+
 static void on_message(struct worker *w, struct message *m)
 {
     switch (m->type) {
@@ -134,6 +144,9 @@ static void on_message(struct worker *w, struct message *m)
         return;
     case MESSAGE_TERM:
         end_at_once(w);
+        return;
+    case MESSAGE_IMAGE:
+        take_image(w, m);
         return;
     case MESSAGE_REOPEN:
         replace_log(w, m);

@@ -47,6 +47,9 @@ static struct access_verdict judge_identity(const struct access_facts *f)
 
 static struct access_verdict judge_tls(const struct access_facts *f)
 {
+    /* By what is trusted now nobody can be judged here: a new connection leads to whoever can. */
+    if (f->is_orphan && f->mode != TLS_VERIFY_OFF)
+        return refused(REFUSAL_HOST_NOT_FOR_THIS_CONNECTION, false);
     if (f->same_server)
         return judge_identity(f);
     if (f->mode == TLS_VERIFY_OFF)
@@ -79,6 +82,11 @@ static bool has_same_trust(const struct server_conf *a, const struct server_conf
            tls_context_same_trust(a->tls_context, b->tls_context);
 }
 
+static bool is_orphan(const struct server_conf *s)
+{
+    return s && s->tls_context && tls_context_is_orphan(s->tls_context);
+}
+
 /* Who shows nothing good and is not let in by name is refused for that. */
 static enum refusal refusal_by_rules(const struct location_conf *loc, struct identity *id)
 {
@@ -97,6 +105,7 @@ static struct access_facts gather(const struct access_subject *s, const struct l
         .connection_is_tls = s->connection_is_tls,
         .same_server = s->handshake == s->server,
         .sni_matched = s->sni_matched,
+        .is_orphan = is_orphan(s->handshake) || is_orphan(s->server),
         .mode = loc ? loc->verify : TLS_VERIFY_OFF,
         .has_identity = id != NULL,
     };
@@ -107,7 +116,7 @@ static struct access_facts gather(const struct access_subject *s, const struct l
     if (!id)
         return f;
     f.is_verified = identity_is_verified(id);
-    f.has_expired = identity_valid_until(id) < s->now; /* since the handshake */
+    f.has_expired = identity_valid_until(id) < s->now; /* since it was judged */
     f.is_about_issuer = identity_refusal_is_about_issuer(id);
     f.refusal = identity_refusal(id);
     return f;
@@ -150,6 +159,8 @@ static struct str rule_words(struct arena *a, const struct location_conf *loc, s
 struct str access_words(struct arena *a, enum refusal why, struct identity *id,
                         const struct location_conf *loc)
 {
+    if (why == REFUSAL_HOST_NOT_FOR_THIS_CONNECTION && is_orphan(loc ? loc->server : NULL))
+        return STR("the server is gone from the configuration, or asks for no certificates now");
     if (why == REFUSAL_HOST_NOT_FOR_THIS_CONNECTION)
         return STR("client attempted to request the server name different from the one that was "
                    "negotiated");
@@ -198,20 +209,34 @@ static void report(struct request *req, enum refusal why, struct identity *id,
                        client_addr(req->client), why, access_words(&req->arena, why, id, loc));
 }
 
-static bool check(struct request *req, const struct location_conf *loc)
+/* Of the connection, by what is trusted now; NULL without TLS. */
+static struct identity *identity_of(const struct request *req, time_t now)
 {
     struct tls_session *tls = stream_tls(client_stream(req->client));
-    struct identity *id = tls ? tls_session_identity(tls) : NULL;
+    time_t max_age = (time_t)((req->server->client_recheck_ms + 999) / 1000);
+    return tls ? tls_session_judged_identity(tls, now, max_age) : NULL;
+}
+
+static struct access_verdict ask(const struct request *req, const struct location_conf *loc)
+{
+    time_t now = clock_wall();
     struct access_subject subject = {
         .bind = req->bind,
         .handshake = client_tls_server(req->client),
         .server = req->server,
         .connection_is_tls = client_is_tls(req->client),
         .sni_matched = client_sni_matched(req->client),
-        .identity = id,
-        .now = clock_wall(),
+        .identity = identity_of(req, now),
+        .now = now,
     };
-    struct access_verdict verdict = access_ask(&subject, loc);
+    return access_ask(&subject, loc);
+}
+
+static bool check(struct request *req, const struct location_conf *loc)
+{
+    struct access_verdict verdict = ask(req, loc);
+    struct tls_session *tls = stream_tls(client_stream(req->client));
+    struct identity *id = tls ? tls_session_identity(tls) : NULL;
     req->identity = verdict.identity_counts ? id : NULL;
     switch (verdict.kind) {
     case ACCESS_PASSES:
@@ -240,6 +265,20 @@ bool access_check_location(struct request *req)
     if (!req->server->verify_varies || req->check_failed || req->refusal != REFUSAL_NONE)
         return true;
     return check(req, req->location);
+}
+
+bool access_still_admits(struct request *req)
+{
+    struct access_verdict verdict = ask(req, req->location);
+    if (verdict.kind == ACCESS_PASSES)
+        return true;
+    struct tls_session *tls = stream_tls(client_stream(req->client));
+    struct identity *id = tls ? tls_session_identity(tls) : NULL;
+    req->refusal = verdict.refusal;
+    req->refusal_detail = access_words(&req->arena, verdict.refusal, id, req->location);
+    refusal_log_add(access_logs_refusals(proxy_access_logs(req->proxy)), &req->log,
+                    client_addr(req->client), verdict.refusal, req->refusal_detail);
+    return false;
 }
 
 bool access_address_passes(const struct location_conf *loc, const struct addr *a)

@@ -11,6 +11,7 @@ struct access_facts {
     bool same_server;          /* the block that Host names is the one that served the handshake */
     bool sni_matched;          /* SNI named that one, it did not serve by default */
     bool same_trust;           /* both judge clients by the same CAs, CRL and depth */
+    bool is_orphan;            /* one of them is gone from the newest configuration */
     enum tls_verify_mode mode; /* of the location, or of the block that Host names */
     bool has_identity;         /* the rest is the identity's */
     bool is_verified, has_expired, is_about_issuer;
@@ -51,6 +52,9 @@ struct str access_words(struct arena *a, enum refusal why, struct identity *id,
  * anything of it runs. False: the request was answered. True for one that was refused before: what
  * error_page shows it is shown. */
 bool access_check_location(struct request *req);
+
+/* An upgraded connection, judged anew: may it stay? False: it was told of in the log. */
+bool access_still_admits(struct request *req);
 
 /* Does an address pass a list of allow and deny? The first row that holds it decides; none: it
  * passes. */

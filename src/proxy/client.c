@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "access.h"
 #include "portcullis/base/clock.h"
 #include "portcullis/base/memory.h"
 
@@ -104,6 +105,41 @@ static void on_reading_away_deadline(struct client *c)
         client_close(c, CLOSE_DONE);
 }
 
+/* ------------------------------------------------------------------ upgraded connections */
+
+/* At the latest a day from now, so that it can be said in milliseconds. */
+#define RECHECK_MAX_MS 86400000
+
+/* When its certificate ends, or the verdict is as old as ssl_client_recheck allows. 0: never. */
+static int64_t recheck_delay(const struct client *c)
+{
+    const struct request *req = c->request;
+    int64_t ms = req->server->client_recheck_ms > 0 ? req->server->client_recheck_ms
+                                                    : RECHECK_MAX_MS;
+
+    if (!client_is_tls(c) || req->location->verify == TLS_VERIFY_OFF)
+        return 0;
+    if (req->identity != NULL && identity_is_verified(req->identity)) {
+        int64_t left_s = identity_valid_until(req->identity) + 1 - clock_wall();
+        if (left_s < ms / 1000)
+            ms = left_s > 0 ? left_s * 1000 : 1;
+    }
+    return ms < RECHECK_MAX_MS ? ms : RECHECK_MAX_MS;
+}
+
+void client_enter_tunnel(struct client *c)
+{
+    client_enter(c, CLIENT_TUNNEL, recheck_delay(c));
+}
+
+static void on_recheck(struct client *c)
+{
+    if (access_still_admits(c->request))
+        timer_start(c->deadline, recheck_delay(c));
+    else
+        request_abort(c->request, 403, CLOSE_REFUSED);
+}
+
 static void on_deadline(void *owner)
 {
     struct client *c = owner;
@@ -123,8 +159,10 @@ static void on_deadline(void *owner)
     case CLIENT_LINGER:
         on_reading_away_deadline(c);
         return;
-    case CLIENT_DONE:
     case CLIENT_TUNNEL:
+        on_recheck(c);
+        return;
+    case CLIENT_DONE:
     case CLIENT_CLOSED:
         return;
     }
@@ -253,6 +291,12 @@ void client_close(struct client *c, enum close_reason why)
     stream_close(c->stream, why);
     if (c->request == NULL || c->phase == CLIENT_DISCARD)
         client_enter(c, CLIENT_CLOSED, 0);
+}
+
+void client_trust_changed(struct client *c, int64_t delay_ms)
+{
+    if (c->phase == CLIENT_TUNNEL && recheck_delay(c) > 0)
+        timer_start(c->deadline, delay_ms);
 }
 
 void client_drain(struct client *c)

@@ -576,7 +576,7 @@ static void tunnel(struct request *req)
 {
     struct client *c = req->client;
 
-    client_enter(c, CLIENT_TUNNEL, 0);
+    client_enter_tunnel(c);
     ask_for_body(req);
 }
 

@@ -206,6 +206,16 @@ void proxy_drain(struct proxy *p, enum proxy_drain how, void (*on_done)(void *ow
     check_done(p);
 }
 
+void proxy_trust_changed(struct proxy *p)
+{
+    /* A verdict is a signature or more: thousands at once would keep the others waiting. */
+    enum { AT_ONCE = 16 };
+    int64_t count = 0;
+
+    LIST_FOR_EACH(it, &p->clients)
+    client_trust_changed(CONTAINER_OF(it, struct client, node), 1 + count++ / AT_ONCE);
+}
+
 void proxy_abort(struct proxy *p)
 {
     LIST_FOR_EACH(it, &p->clients)

@@ -87,6 +87,7 @@ static void copy_settings(struct tls_context *c, const struct tls_settings *s)
     to->certificates.items = copy_paths(a, s->certificates.items, s->certificates.count);
     to->certificate_keys.items = copy_paths(a, s->certificate_keys.items,
                                             s->certificate_keys.count);
+    to->keys.items = copy_paths(a, s->keys.items, s->keys.count);
     to->ticket_keys.items = copy_paths(a, s->ticket_keys.items, s->ticket_keys.count);
     struct str *texts[] = {&c->settings.password_file,
                            &c->settings.client_certificate,
@@ -190,7 +191,7 @@ void context_configure(const struct tls_context *c, mbedtls_ssl_config *config)
         must(mbedtls_ssl_conf_own_cert(config, &c->pairs[i]->chain, key_mbedtls(c->pairs[i]->key)));
 }
 
-static void configure_server(struct tls_context *c, mbedtls_x509_crt *names)
+static void configure_server(struct tls_context *c)
 {
     static const char *protocols[] = {"http/1.1", NULL};
     mbedtls_ssl_config *config = &c->config;
@@ -205,10 +206,6 @@ static void configure_server(struct tls_context *c, mbedtls_x509_crt *names)
     /* The handshake always completes; the verdict is made by identity_judge alone. */
     mbedtls_ssl_conf_authmode(config, tls_settings_ask(&c->settings) ? MBEDTLS_SSL_VERIFY_OPTIONAL
                                                                      : MBEDTLS_SSL_VERIFY_NONE);
-    mbedtls_ssl_conf_dn_hints(config, names);
-    mbedtls_ssl_conf_cert_req_ca_list(config, names != NULL
-                                                  ? MBEDTLS_SSL_CERT_REQ_CA_LIST_ENABLED
-                                                  : MBEDTLS_SSL_CERT_REQ_CA_LIST_DISABLED);
 }
 
 static struct verify_rules rules_of(const struct tls_settings *s)
@@ -231,11 +228,27 @@ static void bind_tickets(struct tls_context *c, const struct trust_set *set)
     mbedtls_sha256_context sha;
     mbedtls_sha256_init(&sha);
     must(mbedtls_sha256_starts(&sha, 0));
-    must(mbedtls_sha256_update(&sha, set->digest, sizeof set->digest));
+    if (set != NULL)
+        must(mbedtls_sha256_update(&sha, set->digest, sizeof set->digest));
     for (size_t i = 0; i < c->pair_count; i++)
         must(mbedtls_sha256_update(&sha, c->pairs[i]->chain.raw.p, c->pairs[i]->chain.raw.len));
     must(mbedtls_sha256_finish(&sha, c->binding));
     mbedtls_sha256_free(&sha);
+}
+
+void context_trust(struct tls_context *c, const struct trust_set *set,
+                   const struct verify_rules *rules)
+{
+    mbedtls_ssl_config *config = &c->config;
+    mbedtls_x509_crt *names = set != NULL ? set->names : NULL;
+    c->set = set;
+    c->trust = set != NULL ? set->trust : trust_nobody();
+    c->rules = *rules;
+    bind_tickets(c, set);
+    mbedtls_ssl_conf_dn_hints(config, names);
+    mbedtls_ssl_conf_cert_req_ca_list(config, names != NULL
+                                                  ? MBEDTLS_SSL_CERT_REQ_CA_LIST_ENABLED
+                                                  : MBEDTLS_SSL_CERT_REQ_CA_LIST_DISABLED);
 }
 
 struct tls_context *tls_context_new(struct tls_pool *pool, const struct tls_settings *s,
@@ -245,21 +258,22 @@ struct tls_context *tls_context_new(struct tls_pool *pool, const struct tls_sett
     arena_init(&c->arena, 4096);
     mbedtls_ssl_config_init(&c->config);
     copy_settings(c, s);
-    c->rules = rules_of(s);
+    struct verify_rules rules = rules_of(s);
+    list_init(&c->link);
     /* Each is tried, so that one run tells all that is wrong. */
     bool good = settings_are_sound(s, &r);
     good = choose_suites(c, &r) && good;
     good = choose_groups(c, &r) && good;
     good = (s->judges_only || load_pairs(c, pool, &r)) && good;
     good = (s->judges_only || choose_tickets(c, pool, &r)) && good;
-    const struct trust_set *set = pool_trust(pool, s, &c->rules, &r);
+    const struct trust_set *set = pool_trust(pool, s, &rules, &r);
     if (!good || set == NULL) {
         tls_context_free(c);
         return NULL;
     }
-    c->trust = set->trust;
-    bind_tickets(c, set);
-    configure_server(c, set->names);
+    configure_server(c);
+    context_trust(c, set, &rules);
+    list_push_back(&pool->contexts, &c->link);
     return c;
 }
 
@@ -267,6 +281,7 @@ void tls_context_free(struct tls_context *c)
 {
     if (c == NULL)
         return;
+    list_remove(&c->link);
     mbedtls_ssl_config_free(&c->config);
     arena_deinit(&c->arena);
     mem_free(c);
@@ -291,9 +306,21 @@ bool tls_context_same_trust(const struct tls_context *a, const struct tls_contex
            a->trust == b->trust && same_rules(&a->rules, &b->rules);
 }
 
+bool tls_context_is_orphan(const struct tls_context *c)
+{
+    return c->set == NULL;
+}
+
 void tls_context_judge(const struct tls_context *c, struct identity *i, time_t now)
 {
     identity_judge(i, c->trust, now, &c->rules);
+}
+
+void tls_context_judge_again(const struct tls_context *c, struct identity *i, time_t now,
+                             time_t max_age)
+{
+    if (!identity_is_judged(i, c->trust, now, max_age))
+        tls_context_judge(c, i, now);
 }
 
 void tls_context_trace(const struct tls_context *c, const struct identity *i, time_t now,

@@ -5,6 +5,7 @@
 #include <mbedtls/ssl.h>
 
 #include "key.h"
+#include "portcullis/base/list.h"
 #include "portcullis/tls/context.h"
 #include "suites.h"
 #include "ticket_keys.h"
@@ -17,12 +18,16 @@ struct key_pair {
     struct key_pair *next;
 };
 
+struct trust_set;
+
 struct tls_context {
+    struct list link; /* in its pool */
     struct arena arena;
     struct tls_settings settings;
     struct key_pair **pairs; /* the pool's */
     size_t pair_count;
-    const struct trust *trust; /* the pool's; never NULL */
+    const struct trust_set *set; /* the pool's or its image's; NULL: it is an orphan */
+    const struct trust *trust;   /* the set's, or that of nobody; never NULL */
     struct verify_rules rules;
     struct ticket_keys *tickets; /* the pool's; NULL: sessions are not resumed */
     unsigned char binding[32]; /* what its tickets are good for: a digest of certificates and CAs */
@@ -34,5 +39,8 @@ struct tls_context {
 
 /* Versions, suites, groups and own certificates, for either end. */
 void context_configure(const struct tls_context *c, mbedtls_ssl_config *config);
+/* Clients are judged by this from now on; set NULL: it is an orphan and trusts nobody. */
+void context_trust(struct tls_context *c, const struct trust_set *set,
+                   const struct verify_rules *rules);
 
 #endif

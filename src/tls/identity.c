@@ -9,6 +9,7 @@
 #include "name.h"
 #include "portcullis/base/base64.h"
 #include "portcullis/base/memory.h"
+#include "trust.h"
 
 /* ---- life -------------------------------------------------------------------------------------
  */
@@ -128,14 +129,29 @@ static struct str keep_certificate(struct identity *i, struct str der)
     return arena_str(&i->arena, der);
 }
 
-/* Outlives the trust. */
-static void keep_path(struct identity *i, const struct verify_path *path)
+static bool same_path(const struct identity *i, const struct verify_path *path)
 {
+    bool same = i->path_count == path->count;
+    for (size_t n = 0; same && n < path->count; n++)
+        same = str_eq(i->path[n], path->der[n]);
+    return same;
+}
+
+/* Outlives the trust. A verdict that has not changed takes no more memory, and leaves what was
+ * borrowed of it where it is. */
+static void keep_verdict(struct identity *i, enum refusal refusal, const struct verify_path *path,
+                         struct str detail)
+{
+    if (i->judged_at != 0 && i->refusal == refusal && same_path(i, path) &&
+        str_eq(i->detail, detail))
+        return;
+    i->refusal = refusal;
     i->facts[IDENTITY_CA] = i->facts[IDENTITY_PROVED_AT] = STR_NONE;
     i->path_count = path->count;
-    i->valid_until = path->count > 0 ? path->valid_until : 0;
     for (size_t n = 0; n < path->count; n++)
         i->path[n] = keep_certificate(i, path->der[n]);
+    i->detail = arena_str(&i->arena, detail);
+    i->verify_text = verify_text(i);
 }
 
 void identity_judge(struct identity *i, const struct trust *t, time_t now,
@@ -143,13 +159,20 @@ void identity_judge(struct identity *i, const struct trust *t, time_t now,
 {
     struct buf detail = {0};
     struct verify_path path;
-    i->refusal = verify_chain_path(t, i->chain, i->count, now, rules, &detail, &path);
-    keep_path(i, &path);
+    enum refusal refusal = verify_chain_path(t, i->chain, i->count, now, rules, &detail, &path);
+    keep_verdict(i, refusal, &path, buf_str(&detail));
+    i->valid_until = path.count > 0 ? path.valid_until : 0;
+    i->judged_by = t->number;
+    i->judged_at = now;
     if (i->proved_at == 0)
         i->proved_at = now;
-    i->detail = arena_str(&i->arena, buf_str(&detail));
-    i->verify_text = verify_text(i);
     buf_deinit(&detail);
+}
+
+bool identity_is_judged(const struct identity *i, const struct trust *t, time_t now, time_t max_age)
+{
+    bool is_fresh = max_age == 0 || (now >= i->judged_at && now - i->judged_at < max_age);
+    return i->judged_at != 0 && i->judged_by == t->number && is_fresh;
 }
 
 void identity_trace(const struct identity *i, const struct trust *t, time_t now,

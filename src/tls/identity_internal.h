@@ -30,6 +30,8 @@ struct identity {
     struct str verify_text, detail;
     struct str path[VERIFY_PATH_MAX]; /* found good, the anchor last */
     size_t path_count;
+    uint64_t judged_by; /* the trust's number */
+    time_t judged_at;   /* 0: not yet */
     time_t proved_at;   /* 0: not yet */
     time_t valid_until; /* of a verified one */
 };

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "name.h"
 #include "pem.h"
@@ -32,6 +33,8 @@ struct tls_pool *tls_pool_new(void)
 {
     struct tls_pool *p = MEM_NEW(struct tls_pool);
     arena_init(&p->arena, 4096);
+    must(getrandom(p->id, sizeof p->id, 0) == sizeof p->id ? 0 : -1);
+    list_init(&p->contexts);
     return p;
 }
 
@@ -41,14 +44,21 @@ static void free_pair(struct key_pair *pair)
     key_free(pair->key);
 }
 
+void pool_drop_trusts(struct tls_pool *p)
+{
+    for (struct trust_set *t = p->trusts; t != NULL; t = t->next)
+        trust_free(t->trust);
+    p->trusts = NULL;
+}
+
 void tls_pool_free(struct tls_pool *p)
 {
     if (p == NULL)
         return;
     for (struct key_pair *pair = p->pairs; pair != NULL; pair = pair->next)
         free_pair(pair);
-    for (struct trust_set *t = p->trusts; t != NULL; t = t->next)
-        trust_free(t->trust);
+    pool_drop_trusts(p);
+    trust_image_free(p->image);
     for (struct ticket_set *t = p->tickets; t != NULL; t = t->next)
         ticket_keys_free(t->keys);
     arena_deinit(&p->arena);
@@ -148,7 +158,7 @@ static bool has_name(const struct trust_set *t, struct str subject)
 }
 
 /* mbedTLS takes the names from certificates, and looks at the subjects alone. */
-static void add_name(struct trust_set *t, struct str subject)
+void trust_set_add_name(struct trust_set *t, struct str subject)
 {
     if (has_name(t, subject))
         return;
@@ -167,7 +177,7 @@ static bool add_named_ca(void *owner, struct str der, const char **problem)
     struct cert cert;
     bool good = cert_read(&cert, der, problem) && add_ca(owner, der, problem);
     if (good)
-        add_name(owner, cert.subject);
+        trust_set_add_name(owner, cert.subject);
     cert_deinit(&cert);
     return good;
 }

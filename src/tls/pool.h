@@ -9,7 +9,9 @@
 #include <mbedtls/x509_crt.h>
 
 #include "context_internal.h"
+#include "portcullis/base/list.h"
 #include "trust.h"
+#include "trust_image.h"
 
 /* What the CA and CRL files of a server block hold. */
 struct trust_set {
@@ -20,6 +22,7 @@ struct trust_set {
     struct arena *arena;
     mbedtls_sha256_context seen; /* all CAs, as they stand in the files */
     unsigned char digest[32];    /* of them */
+    size_t number;               /* in an image */
     struct trust_set *next;
 };
 
@@ -31,8 +34,13 @@ struct ticket_set {
     struct ticket_set *next;
 };
 
+enum { TLS_POOL_ID_SIZE = 16 };
+
 struct tls_pool {
     struct arena arena;
+    unsigned char id[TLS_POOL_ID_SIZE]; /* random */
+    struct list contexts;
+    struct trust_image *image; /* what they judge by; NULL: by trusts */
     struct ticket_set *tickets;
     struct trust_set *trusts;
     struct key_pair *pairs;
@@ -48,6 +56,11 @@ static inline void must(int rc)
 /* Tells, and returns false. */
 bool tls_report_problem(const struct tls_report *r, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Of the image that came in its place. */
+void pool_drop_trusts(struct tls_pool *p);
+/* To be named in CertificateRequest. */
+void trust_set_add_name(struct trust_set *t, struct str subject);
 
 /* NULL: what was reported. */
 const struct trust_set *pool_trust(struct tls_pool *p, const struct tls_settings *s,

@@ -8,9 +8,17 @@
 
 struct trust *trust_new(void)
 {
+    static uint64_t last_number;
     struct trust *t = MEM_NEW(struct trust);
+    t->number = ++last_number;
     arena_init(&t->arena, 16384);
     return t;
+}
+
+const struct trust *trust_nobody(void)
+{
+    static const struct trust nobody; /* its number is nobody else's either */
+    return &nobody;
 }
 
 void trust_free(struct trust *t)
@@ -56,6 +64,20 @@ static bool add(struct trust *t, struct str der, bool is_of_ca_files, const char
     c->kind = !is_of_ca_files                    ? TRUST_INTERMEDIATE
               : cert_looks_self_signed(&c->cert) ? TRUST_ROOT
                                                  : TRUST_CA;
+    t->cert_count++;
+    return true;
+}
+
+bool trust_borrow(struct trust *t, struct str der, uint32_t subject_hash, enum trust_kind kind)
+{
+    const char *problem;
+    struct trust_cert *c = new_cert(t);
+    if (!cert_read(&c->cert, der, &problem)) {
+        cert_deinit(&c->cert);
+        return false;
+    }
+    c->subject_hash = subject_hash;
+    c->kind = kind;
     t->cert_count++;
     return true;
 }

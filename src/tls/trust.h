@@ -20,12 +20,19 @@ struct trust_cert {
 };
 
 struct trust {
+    uint64_t number; /* no other had it in this process: a verdict says by which it came about */
     struct arena arena;
     struct trust_cert *certs; /* sorted by subject_hash */
     size_t cert_count, cert_capacity;
     struct crl *crls;
     size_t crl_count, crl_capacity;
 };
+
+/* Without any certificate; lives as long as the process. */
+const struct trust *trust_nobody(void);
+
+/* Adds one whose DER stays where it is, in the order of the hashes. */
+bool trust_borrow(struct trust *t, struct str der, uint32_t subject_hash, enum trust_kind kind);
 
 /* Those whose subject may be this name: *count of them from the returned one on. */
 const struct trust_cert *trust_find(const struct trust *t, struct str subject, size_t *count);

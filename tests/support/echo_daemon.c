@@ -164,7 +164,8 @@ static void *load(void *context, struct daemon_settings *s)
     FILE *file = fopen(program_config, "r");
 
     (void)context;
-    *s = (struct daemon_settings){.master_process = true,
+    *s = (struct daemon_settings){.image = -1,
+                                  .master_process = true,
                                   .workers = 1,
                                   .listens = c->listens,
                                   .pid_path = c->pid,

@@ -451,6 +451,7 @@ struct server_conf {
     struct conf_pos tls_pos;          /* of the first ssl_certificate */
     struct tls_context *tls_context;  /* NULL: no ssl on any of its addresses */
     int64_t tls_handshake_timeout_ms; /* ssl_handshake_timeout 60s */
+    int64_t client_recheck_ms;        /* no verdict on a client is older; 0: however old */
     enum client_refuse client_refuse;
     int64_t client_header_timeout_ms;
     size_t client_header_buffer_size, large_header_buffers, large_header_buffer_size;

@@ -37,6 +37,8 @@ struct daemon_settings {
     const struct log *error_log;
     struct log_file *log_files; /* the master opens those with a path; their fd is filled in */
     struct zone *zones;         /* mapped before workers are forked */
+    int image; /* a descriptor of what workers of older configurations take over, too; -1: nothing
+                */
     const struct listen_spec *listens;
     size_t listen_count;
 };
@@ -78,6 +80,9 @@ struct app {
     /* In a worker, when all are ready. Begins to accept. */
     void *(*start)(void *conf, struct loop *l, const struct app_socket *sockets, size_t count);
     void (*drain)(void *running, enum app_drain how, void (*on_done)(void *owner), void *owner);
+    /* In a worker: settings.image of a newer configuration; -1: there is one, and it cannot be had.
+     * running may be NULL. Not called where no configuration has an image. */
+    void (*take_image)(void *conf, void *running, int image);
     void (*abort)(void *running); /* while draining: on_done follows soon */
     void (*flush_logs)(void *running);
     void (*stop)(void *running); /* after on_done, or when the process ends at once */

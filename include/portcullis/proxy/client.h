@@ -65,7 +65,8 @@ struct client {
     const struct server_conf *tls_server;
     bool sni_matched;
 
-    struct timer *deadline; /* of the phase, or of the body's next octets */
+    struct timer *deadline; /* of the phase, or of the body's next octets; of a tunnel, when its
+                               client is judged again */
     int64_t phase_ms;       /* when the phase began */
     struct timer *send_deadline;
     int64_t queue_since_ms; /* when the queue to the client was last found empty */
@@ -121,6 +122,10 @@ void client_request_done(struct request *req);
 void client_next_request(struct client *c);
 /* Nothing but empty lines came: no request after all. */
 void client_forget_request(struct client *c);
+/* An upgraded connection: octets both ways, as long as its client is let in. */
+void client_enter_tunnel(struct client *c);
+/* The next request is judged by what is trusted now; an upgraded connection is after delay_ms. */
+void client_trust_changed(struct client *c, int64_t delay_ms);
 /* Draining: an idle one ends. */
 void client_drain(struct client *c);
 

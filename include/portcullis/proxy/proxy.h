@@ -32,6 +32,8 @@ enum proxy_drain {
 };
 /* Stops accepting; on_done comes from the loop when the last connection has ended. */
 void proxy_drain(struct proxy *p, enum proxy_drain how, void (*on_done)(void *owner), void *owner);
+/* Contexts of the snapshot judge by another trust now (trust_image_adopt). */
+void proxy_trust_changed(struct proxy *p);
 /* Closes what is left (worker_shutdown_timeout). on_done follows. */
 void proxy_abort(struct proxy *p);
 /* After on_done, or never drained and the process ends. */

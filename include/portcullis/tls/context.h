@@ -32,9 +32,16 @@ const struct tls_settings *tls_context_settings(const struct tls_context *c);
 /* Do both ask clients for certificates under the same CA set, CRL and depth, so that an identity
  * accepted for one counts for the other? */
 bool tls_context_same_trust(const struct tls_context *a, const struct tls_context *b);
+/* Is its server block gone from the newest configuration (trust_image_adopt)? It can judge nobody
+ * then: each client is refused, and should connect anew. */
+bool tls_context_is_orphan(const struct tls_context *c);
 /* The verdict on a client of this server block, at that time. */
 struct identity;
 void tls_context_judge(const struct tls_context *c, struct identity *i, time_t now);
+/* Again, if trust has changed since or the verdict is older than max_age seconds (0: however old).
+ */
+void tls_context_judge_again(const struct tls_context *c, struct identity *i, time_t now,
+                             time_t max_age);
 /* How it comes to that: see verify_chain_trace. */
 void tls_context_trace(const struct tls_context *c, const struct identity *i, time_t now,
                        struct verify_trace *trace);

@@ -57,6 +57,9 @@ bool tls_session_problem_is_client(const struct tls_session *s); /* level info, 
 const struct tls_context *tls_session_context(const struct tls_session *s);
 /* From TLS_OPEN on; borrowed: identity_ref to keep. */
 struct identity *tls_session_identity(const struct tls_session *s);
+/* The same, judged again where the verdict is not of today's trust or older than max_age seconds
+ * (0: however old). */
+struct identity *tls_session_judged_identity(struct tls_session *s, time_t now, time_t max_age);
 
 /* nginx's $ssl_* ; empty before. */
 struct str tls_session_protocol(const struct tls_session *s); /* TLSv1.3 */

@@ -32,7 +32,10 @@ struct tls_settings {
     struct str trusted_certificate;   /* CA file whose names are not sent */
     struct str intermediates;         /* what clients need not send; empty: none */
     struct str crl;
-    bool partial_chain;           /* ssl_client_partial_chain */
+    VEC(struct str)
+    keys;               /* "ADDRESS NAME" each, its own first: what the server block is found by in
+                           another configuration */
+    bool partial_chain; /* ssl_client_partial_chain */
     int64_t clock_skew_ms;        /* ssl_client_clock_skew */
     enum tls_crl_check crl_check; /* ssl_crl_check */
     enum tls_crl_missing crl_missing;

@@ -183,6 +183,23 @@ Test(access, host_of_another_server)
     }
 }
 
+/* Whose server is gone from the configuration is not judged by what was trusted once. */
+Test(access, an_orphan_admits_nobody_where_certificates_count)
+{
+    for (int mode = TLS_VERIFY_OFF; mode <= TLS_VERIFY_OPTIONAL_NO_CA; mode++) {
+        struct access_facts f = {.address_is_tls = true,
+                                 .connection_is_tls = true,
+                                 .same_server = true,
+                                 .is_orphan = true,
+                                 .mode = (enum tls_verify_mode)mode};
+        set_identity(&f, GOOD);
+        if (mode == TLS_VERIFY_OFF)
+            check(f, PASS, true, "orphan", 0);
+        else
+            check(f, REFUSED(HOST_NOT_FOR_THIS_CONNECTION), false, "orphan", (size_t)mode);
+    }
+}
+
 Test(access, plain_http)
 {
     struct access_facts f = {.address_is_tls = true, .mode = TLS_VERIFY_ON};
