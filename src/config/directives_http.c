@@ -6,6 +6,8 @@ static const struct directive rows[] = {
     {"upstream", IN_HTTP, 1, 1, set_upstream, NO_FIELD, NULL, IS_BLOCK | IS_LIST, NULL},
     {"map", IN_HTTP, 2, 2, set_map, NO_FIELD, NULL, IS_BLOCK | IS_LIST, NULL},
     {"geo", IN_HTTP, 1, 2, set_geo, NO_FIELD, NULL, IS_BLOCK | IS_LIST, NULL},
+    {"limit_req_zone", IN_HTTP, 3, 4, set_limit_req_zone, NO_FIELD, NULL, IS_LIST, NULL},
+    {"limit_conn_zone", IN_HTTP, 2, 2, set_limit_conn_zone, NO_FIELD, NULL, IS_LIST, NULL},
     {"log_format", IN_HTTP, 2, MANY, set_log_format, NO_FIELD, NULL, IS_LIST, NULL},
 };
 

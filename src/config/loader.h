@@ -266,6 +266,14 @@ struct upstream_conf *upstream_add(struct loader *l, const struct conf_node *nod
 bool set_events(struct loader *l, const struct conf_node *node, void *field);
 bool set_http(struct loader *l, const struct conf_node *node, void *field);
 void http_load(struct loader *l, const struct conf_node *nodes, size_t count);
+bool set_limit_req_zone(struct loader *l, const struct conf_node *node, void *field);
+bool set_limit_conn_zone(struct loader *l, const struct conf_node *node, void *field);
+bool set_limit_req(struct loader *l, const struct conf_node *node, void *field);
+bool set_limit_conn(struct loader *l, const struct conf_node *node, void *field);
+extern const struct enum_name limit_levels[]; /* for limit_…_log_level */
+extern const struct number_bounds limit_status;
+/* Zones that were named and never declared. */
+void limits_finish(struct loader *l);
 bool set_client_rule(struct loader *l, const struct conf_node *node, void *field);
 /* Does this ssl_verify_client make no sense without CAs? */
 /* The snapshot's zone of this name and size; name lives in the arena. */

@@ -180,6 +180,7 @@ static void finish(struct loader *l, const struct server_conf *outer)
         if (l->report.errors == 0)
             warn_of_forwarded_for(l, s);
     }
+    limits_finish(l);
     tls_build(l, outer);
 }
 

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "limit.h"
 #include "portcullis/base/memory.h"
 #include "portcullis/proxy/client.h"
 
@@ -18,6 +19,11 @@ const struct snapshot *proxy_snapshot(const struct proxy *p)
 struct access_logs *proxy_access_logs(const struct proxy *p)
 {
     return p->access_logs;
+}
+
+struct limits *proxy_limits(const struct proxy *p)
+{
+    return p->limits;
 }
 
 size_t proxy_connections(const struct proxy *p)
@@ -181,6 +187,7 @@ struct proxy *proxy_start(struct loop *l, const struct snapshot *s,
     make_upstreams(p);
     make_resolvers(p);
     p->access_logs = access_logs_new(l, s);
+    p->limits = limits_new(l, s);
     listen_on(p, sockets, count);
     return p;
 }
@@ -231,6 +238,7 @@ void proxy_free(struct proxy *p)
     for (size_t i = 0; i < p->snapshot->http.resolvers.count; i++)
         resolver_free(p->resolvers[i]);
     access_logs_free(p->access_logs);
+    limits_free(p->limits);
     mem_free(p->upstreams);
     mem_free(p->resolvers);
     mem_free(p->listeners);

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "access.h"
+#include "limit.h"
 #include "portcullis/base/clock.h"
 #include "portcullis/base/memory.h"
 #include "portcullis/proxy/client.h"
@@ -156,6 +157,7 @@ static void count_length(struct request *req)
 static enum step_result step_end(struct request *req)
 {
     exchange_release(req);
+    limits_release(req);
     if (!req->transport->is_sent(req))
         return STEP_WAIT;
     count_length(req);
@@ -165,15 +167,11 @@ static enum step_result step_end(struct request *req)
 }
 
 static enum step_result (*const steps[REQUEST_STEPS])(struct request *req) = {
-    [REQUEST_ROUTE] = step_route,
-    [REQUEST_VERIFY] = step_verify,
-    [REQUEST_REWRITE] = step_rewrite,
-    [REQUEST_LOCATE] = step_locate,
-    [REQUEST_ADMIT] = step_admit,
-    [REQUEST_ANSWER] = step_answer,
-    [REQUEST_CONNECT] = exchange_connect,
-    [REQUEST_EXCHANGE] = exchange_run,
-    [REQUEST_END] = step_end,
+    [REQUEST_ROUTE] = step_route,      [REQUEST_VERIFY] = step_verify,
+    [REQUEST_REWRITE] = step_rewrite,  [REQUEST_LOCATE] = step_locate,
+    [REQUEST_LIMIT] = limits_step,     [REQUEST_ADMIT] = step_admit,
+    [REQUEST_ANSWER] = step_answer,    [REQUEST_CONNECT] = exchange_connect,
+    [REQUEST_EXCHANGE] = exchange_run, [REQUEST_END] = step_end,
 };
 
 /* ------------------------------------------------------------------ the machine */

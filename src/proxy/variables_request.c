@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "limit.h"
 #include "portcullis/base/clock.h"
 #include "variables.h"
 
@@ -245,6 +246,16 @@ VALUE(content_type)
     return some(headers_value(&req->head.headers, HEADER_CONTENT_TYPE), out);
 }
 
+VALUE(limit_conn_status)
+{
+    return some(limits_conn_status(req), out);
+}
+
+VALUE(limit_req_status)
+{
+    return some(limits_req_status(req), out);
+}
+
 CONSTANT_VALUE(limit_rate)
 {
     return always(STR("0"), out);
@@ -377,6 +388,8 @@ const struct variable_row variables_of_request[VARIABLE_IDS] = {
     [VARIABLE_ID_IS_ARGS] = {.value = is_args},
     [VARIABLE_ID_IS_REQUEST_PORT] = {.value = is_request_port},
     [VARIABLE_ID_REQUEST_PORT] = {.value = request_port},
+    [VARIABLE_ID_LIMIT_CONN_STATUS] = {.value = limit_conn_status},
+    [VARIABLE_ID_LIMIT_REQ_STATUS] = {.value = limit_req_status},
     [VARIABLE_ID_LIMIT_RATE] = {.value = limit_rate},
     [VARIABLE_ID_MSEC] = {.value = msec},
     [VARIABLE_ID_NGINX_VERSION] = {.value = version},

@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include <mbedtls/build_info.h>
+#include <mbedtls/sha256.h>
 #include <psa/crypto.h>
 
 #if defined(PORTCULLIS_CRYPTO_ENGINE)
@@ -53,6 +55,23 @@ psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context
         return PSA_ERROR_INSUFFICIENT_ENTROPY;
     *output_length = output_size;
     return PSA_SUCCESS;
+}
+
+uint64_t tls_tag(const unsigned char seed[static 32], struct str s)
+{
+    unsigned char digest[32];
+    uint64_t tag;
+    mbedtls_sha256_context sha;
+    mbedtls_sha256_init(&sha);
+    int rc = mbedtls_sha256_starts(&sha, 0);
+    rc |= mbedtls_sha256_update(&sha, seed, 32);
+    rc |= mbedtls_sha256_update(&sha, (const unsigned char *)s.ptr, s.len);
+    rc |= mbedtls_sha256_finish(&sha, digest);
+    assert(rc == 0);
+    (void)rc;
+    mbedtls_sha256_free(&sha);
+    memcpy(&tag, digest, sizeof tag);
+    return tag != 0 ? tag : 1;
 }
 
 void tls_random(void *out, size_t size)

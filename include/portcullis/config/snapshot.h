@@ -346,6 +346,36 @@ struct proxy_conf {
     bool socket_keepalive;
 };
 
+/* ---- limits ---- */
+
+/* limit_req_zone, limit_conn_zone */
+struct limit_zone {
+    bool is_rate;
+    struct str name;
+    struct conf_pos pos;       /* where it was named first */
+    const struct zone *memory; /* NULL: not declared yet */
+    struct template key;
+    uint64_t interval_ns; /* of a rate: between two requests */
+    size_t index;         /* in http.limit_zones */
+};
+
+struct limit_req {
+    const struct limit_zone *zone;
+    uint64_t burst, delay; /* requests; delay UINT64_MAX: nodelay */
+};
+
+struct limit_conn {
+    const struct limit_zone *zone;
+    unsigned most;
+};
+
+/* What becomes of those above a limit. */
+struct limit_answer {
+    unsigned status;
+    enum log_level level;
+    bool dry_run;
+};
+
 enum location_kind {
     LOCATION_PREFIX,
     LOCATION_EXACT,
@@ -394,6 +424,9 @@ struct location_conf {
     const struct strmap
         *types; /* of struct str: MIME types by extension, in lower case; NULL: nginx's own three */
     VEC(struct access_rule) access_rules;
+    VEC(struct limit_req) limit_reqs;
+    VEC(struct limit_conn) limit_conns;
+    struct limit_answer limit_req, limit_conn;
     enum satisfy satisfy;
     const struct limit_except_conf *limit_except;
     VEC(struct access_log_conf) access_logs; /* empty: off */
@@ -471,6 +504,7 @@ struct http_conf {
     VEC(struct server_conf *) servers;
     VEC(struct upstream_conf *) upstreams;
     VEC(struct resolver_conf *) resolvers;
+    VEC(struct limit_zone *) limit_zones;
     VEC(struct variable *) variables; /* by slot */
     bool proxies_by_variable;         /* a proxy_pass knows its upstream at run time alone */
 };

@@ -98,6 +98,7 @@ struct proxy {
     struct upstream **upstreams; /* by upstream_conf.index */
     struct resolver **resolvers; /* by resolver_conf.index */
     struct access_logs *access_logs;
+    struct limits *limits;
     enum proxy_phase phase;
     void (*on_done)(void *owner);
     void *owner;

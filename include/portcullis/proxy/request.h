@@ -3,7 +3,7 @@
  * Owner: the client connection it came on (proxy/client). Its strings live in its arena. The
  * step table in proxy/request.c is its whole life:
  *
- *   route ─▶ verify ─▶ rewrite ─▶ locate ─▶ admit ─▶ answer ─▶ connect ─▶ exchange ─▶ end
+ *   route ─▶ verify ─▶ rewrite ─▶ locate ─▶ limit ─▶ admit ─▶ answer ─▶ connect ─▶ exchange ─▶ end
  *                         ▲         (a refusal, an error or `return` goes to respond; error_page
  * may go back to rewrite)
  *
@@ -33,12 +33,23 @@ enum request_step {
     REQUEST_VERIFY,   /* access_check_client: 497, 421, the certificate */
     REQUEST_REWRITE,  /* the server's script */
     REQUEST_LOCATE,   /* the location by path, its script, again when it changed the path */
+    REQUEST_LIMIT,    /* limit_req, limit_conn */
     REQUEST_ADMIT,    /* access_admit: addresses, limit_except; is_admitted */
     REQUEST_ANSWER,   /* nothing to proxy to: 404 */
     REQUEST_CONNECT,  /* spool the body, pick a peer, have a backend */
     REQUEST_EXCHANGE, /* request to it, response from it */
     REQUEST_END,      /* one line in the access log; everything given back */
     REQUEST_STEPS,
+};
+
+/* $limit_req_status, $limit_conn_status */
+enum limit_status {
+    LIMIT_NOT_ASKED,
+    LIMIT_PASSED,
+    LIMIT_DELAYED,
+    LIMIT_REJECTED,
+    LIMIT_DELAYED_DRY_RUN,
+    LIMIT_REJECTED_DRY_RUN,
 };
 
 /* One attempt at an upstream: a value each in $upstream_addr, _status, … */
@@ -106,6 +117,11 @@ struct request {
     enum refusal reported;     /* passes, but would not without ssl_verify_client report */
     struct str refusal_detail;
 
+    /* limits.c alone writes these. */
+    enum limit_status limit_req, limit_conn;
+    struct timer *limit_wait;       /* NULL: none */
+    struct limit_hold *limit_holds; /* what it counts for */
+
     /* The response being sent. */
     struct response_head response; /* the head as it goes out */
     bool response_started;         /* the head was handed to the transport */
@@ -133,6 +149,7 @@ struct loop *proxy_loop(const struct proxy *p);
 const struct snapshot *proxy_snapshot(const struct proxy *p);
 struct access_logs; /* access_log.c's own: buffers and their timers, one for each worker */
 struct access_logs *proxy_access_logs(const struct proxy *p);
+struct limits *proxy_limits(const struct proxy *p);
 
 /* ---- request.c ---- */
 void request_start(struct request *req);  /* head, framing, uri are there */

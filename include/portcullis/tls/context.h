@@ -51,6 +51,9 @@ void tls_context_trace(const struct tls_context *c, const struct identity *i, ti
 bool tls_process_start(void);
 /* "mbedTLS 3.6.6" */
 const char *tls_library_version(void);
+/* A name for s that nobody can foresee or make two things share who does not know the seed: 64 bits
+ * of SHA-256, never 0. */
+uint64_t tls_tag(const unsigned char seed[static 32], struct str s);
 /* size octets of cryptographic randomness (request ids). */
 void tls_random(void *out, size_t size);
 

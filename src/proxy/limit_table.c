@@ -1,0 +1,216 @@
+#include "limit_table.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+/* ---- rates ------------------------------------------------------------------------------------
+ */
+
+struct rate_entry {
+    _Atomic uint64_t tag;
+    _Atomic uint64_t busy_until; /* ns since the zone's birth */
+};
+
+enum { RATE_WAYS = 4 }; /* a cache line */
+
+static uint64_t ns_since_birth(const struct zone *z, int64_t now_ms)
+{
+    return now_ms > z->birth->at_ms ? (uint64_t)(now_ms - z->birth->at_ms) * 1000000 : 0;
+}
+
+static struct rate_entry *rate_bucket(const struct zone *z, uint64_t tag)
+{
+    size_t buckets = z->size / (RATE_WAYS * sizeof(struct rate_entry));
+    return (struct rate_entry *)z->memory + tag % buckets * RATE_WAYS;
+}
+
+static struct rate_entry *rate_find(struct rate_entry *bucket, uint64_t tag)
+{
+    for (size_t i = 0; i < RATE_WAYS; i++)
+        if (atomic_load(&bucket[i].tag) == tag)
+            return &bucket[i];
+    return NULL;
+}
+
+/* The place of the key that is free again first. Another worker may be at it, too: whoever comes
+ * second finds that one's key there and looks again. */
+static struct rate_entry *rate_claim(struct rate_entry *bucket, uint64_t tag, uint64_t now)
+{
+    struct rate_entry *first = bucket;
+    for (size_t i = 1; i < RATE_WAYS; i++)
+        if (atomic_load(&bucket[i].busy_until) < atomic_load(&first->busy_until))
+            first = &bucket[i];
+    uint64_t old = atomic_load(&first->tag), until = atomic_load(&first->busy_until);
+    if (until > now) /* all are busy: the one that is so for the shortest time is forgotten */
+        (void)atomic_compare_exchange_strong(&first->busy_until, &until, now);
+    return atomic_compare_exchange_strong(&first->tag, &old, tag) ? first : NULL;
+}
+
+static struct rate_entry *rate_entry(const struct zone *z, uint64_t tag, uint64_t now)
+{
+    struct rate_entry *bucket = rate_bucket(z, tag), *e = rate_find(bucket, tag);
+    while (e == NULL) {
+        e = rate_claim(bucket, tag, now);
+        if (e == NULL)
+            e = rate_find(bucket, tag);
+    }
+    return e;
+}
+
+static uint64_t excess_of(uint64_t busy_until, uint64_t now, const struct rate *r)
+{
+    return busy_until > now ? (busy_until - now) / (r->interval_ns / 1000) : 0;
+}
+
+bool rate_take(const struct zone *z, uint64_t tag, const struct rate *r, int64_t now_ms,
+               uint64_t *excess)
+{
+    uint64_t now = ns_since_birth(z, now_ms);
+    struct rate_entry *e = rate_entry(z, tag, now);
+    uint64_t until = atomic_load(&e->busy_until), next;
+    do {
+        *excess = excess_of(until, now, r);
+        if (*excess > r->burst)
+            return false;
+        next = (until > now ? until : now) + r->interval_ns;
+    } while (!atomic_compare_exchange_weak(&e->busy_until, &until, next));
+    return true;
+}
+
+bool rate_look(const struct zone *z, uint64_t tag, const struct rate *r, int64_t now_ms,
+               uint64_t *excess)
+{
+    const struct rate_entry *e = rate_find(rate_bucket(z, tag), tag);
+    *excess = e != NULL ? excess_of(atomic_load(&e->busy_until), ns_since_birth(z, now_ms), r) : 0;
+    return *excess <= r->burst;
+}
+
+/* ---- counts -----------------------------------------------------------------------------------
+ */
+
+/* state: the worker's number above, how many it holds below; 0: free. Only that worker changes it,
+ * until its lease has ended. */
+struct count_entry {
+    _Atomic uint64_t tag, state;
+};
+
+enum {
+    WORKERS_MAX = 1024, /* number 0 is nobody's */
+    WINDOW = 64,        /* where a key may lie */
+    WORKER_SHIFT = 48,
+};
+
+struct count_table {
+    _Atomic int64_t leases[WORKERS_MAX]; /* end at, ms; 0: free */
+    struct count_entry entries[];
+};
+
+static size_t count_entries(const struct zone *z)
+{
+    return (z->size - sizeof(struct count_table)) / sizeof(struct count_entry);
+}
+
+static bool is_held(const struct count_table *t, uint64_t state, int64_t now_ms)
+{
+    return state != 0 && atomic_load(&t->leases[state >> WORKER_SHIFT]) > now_ms;
+}
+
+static void forget(const struct zone *z, unsigned worker)
+{
+    struct count_table *t = z->memory;
+    for (size_t i = 0; i < count_entries(z); i++)
+        if (atomic_load(&t->entries[i].state) >> WORKER_SHIFT == worker)
+            atomic_store(&t->entries[i].state, 0);
+}
+
+unsigned count_join(const struct zone *z, int64_t now_ms)
+{
+    struct count_table *t = z->memory;
+    for (unsigned worker = 1; worker < WORKERS_MAX; worker++) {
+        int64_t lease = atomic_load(&t->leases[worker]);
+        if (lease > now_ms ||
+            !atomic_compare_exchange_strong(&t->leases[worker], &lease, now_ms + COUNT_LEASE_MS))
+            continue;
+        forget(z, worker); /* what a dead one with this number held */
+        return worker;
+    }
+    return 0;
+}
+
+void count_renew(const struct zone *z, unsigned worker, int64_t now_ms)
+{
+    struct count_table *t = z->memory;
+    atomic_store(&t->leases[worker], now_ms + COUNT_LEASE_MS);
+}
+
+void count_leave(const struct zone *z, unsigned worker)
+{
+    struct count_table *t = z->memory;
+    atomic_store(&t->leases[worker], 0);
+}
+
+static struct count_entry *window_of(const struct zone *z, uint64_t tag)
+{
+    struct count_table *t = z->memory;
+    return t->entries + tag % (count_entries(z) - WINDOW + 1);
+}
+
+static uint64_t held_of(const struct count_table *t, const struct count_entry *window, uint64_t tag,
+                        int64_t now_ms)
+{
+    uint64_t held = 0;
+    for (size_t i = 0; i < WINDOW; i++) {
+        uint64_t state = atomic_load(&window[i].state);
+        if (atomic_load(&window[i].tag) == tag && is_held(t, state, now_ms))
+            held += state & ((UINT64_C(1) << WORKER_SHIFT) - 1);
+    }
+    return held;
+}
+
+static struct count_entry *own_entry(struct count_entry *window, unsigned worker, uint64_t tag)
+{
+    for (size_t i = 0; i < WINDOW; i++)
+        if (atomic_load(&window[i].tag) == tag &&
+            atomic_load(&window[i].state) >> WORKER_SHIFT == worker)
+            return &window[i];
+    return NULL;
+}
+
+static struct count_entry *count_claim(const struct count_table *t, struct count_entry *window,
+                                       unsigned worker, uint64_t tag, int64_t now_ms)
+{
+    for (size_t i = 0; i < WINDOW; i++) {
+        uint64_t state = atomic_load(&window[i].state);
+        if (is_held(t, state, now_ms) ||
+            !atomic_compare_exchange_strong(&window[i].state, &state,
+                                            (uint64_t)worker << WORKER_SHIFT | 1))
+            continue;
+        atomic_store(&window[i].tag, tag);
+        return &window[i];
+    }
+    return NULL;
+}
+
+/* Counted first and looked at then: two workers at once may both refuse, never both let in. */
+struct count_entry *count_take(const struct zone *z, unsigned worker, uint64_t tag, unsigned most,
+                               int64_t now_ms, bool *is_full)
+{
+    const struct count_table *t = z->memory;
+    struct count_entry *window = window_of(z, tag), *e = own_entry(window, worker, tag);
+    if (e != NULL)
+        atomic_fetch_add(&e->state, 1);
+    else
+        e = count_claim(t, window, worker, tag, now_ms);
+    *is_full = e == NULL;
+    if (e == NULL || held_of(t, window, tag, now_ms) <= most)
+        return e;
+    count_release(e);
+    return NULL;
+}
+
+void count_release(struct count_entry *e)
+{
+    uint64_t state = atomic_load(&e->state);
+    bool is_last = (state & ((UINT64_C(1) << WORKER_SHIFT) - 1)) == 1;
+    atomic_store(&e->state, is_last ? 0 : state - 1);
+}

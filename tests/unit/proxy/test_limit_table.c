@@ -1,0 +1,194 @@
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../../src/proxy/limit_table.h"
+#include "portcullis/base/clock.h"
+
+static struct zone zone;
+static int64_t start_ms;
+
+static void make_zone(void)
+{
+    zone = (struct zone){.name = STR("z"), .size = 32768};
+    int fd = zone_create(zone.size);
+    cr_assert(fd != -1 && zone_map(&zone, fd));
+    close(fd);
+    start_ms = zone.birth->at_ms + 1000;
+}
+
+static void drop_zone(void)
+{
+    zone_unmap(&zone);
+}
+
+/* ---- rates ---- */
+
+TestSuite(rate, .init = make_zone, .fini = drop_zone);
+
+static const struct rate ten_a_second = {.interval_ns = 100000000};
+
+Test(rate, lets_one_pass_in_each_interval)
+{
+    uint64_t excess;
+    for (int64_t ms = 0; ms < 1000; ms += 10)
+        cr_expect_eq(rate_take(&zone, 7, &ten_a_second, start_ms + ms, &excess), ms % 100 == 0,
+                     "at %d ms", (int)ms);
+}
+
+Test(rate, lets_a_burst_be_early_and_says_by_how_much)
+{
+    struct rate r = ten_a_second;
+    uint64_t excess;
+    r.burst = 3000;
+    for (unsigned i = 0; i < 4; i++) {
+        cr_expect(rate_look(&zone, 7, &r, start_ms, &excess));
+        cr_expect(rate_take(&zone, 7, &r, start_ms, &excess));
+        cr_expect_eq(excess, i * 1000);
+    }
+    cr_expect_not(rate_look(&zone, 7, &r, start_ms, &excess));
+    cr_expect_not(rate_take(&zone, 7, &r, start_ms, &excess));
+    cr_expect_eq(excess, 4000);
+    cr_expect(rate_take(&zone, 7, &r, start_ms + 150, &excess));
+    cr_expect_eq(excess, 2500);
+}
+
+Test(rate, keeps_keys_apart_and_forgets_the_idle_ones_first)
+{
+    uint64_t excess;
+    unsigned kept = 0;
+    cr_expect(rate_take(&zone, 512, &ten_a_second, start_ms, &excess));
+    /* Three more fit beside it; ten others were there before and are idle again. */
+    for (uint64_t tag = 1024; tag < 512 * 12; tag += 512)
+        (void)rate_take(&zone, tag, &ten_a_second, start_ms - 500, &excess);
+    for (uint64_t tag = 512 * 20; tag < 512 * 23; tag += 512)
+        cr_expect(rate_take(&zone, tag, &ten_a_second, start_ms, &excess));
+    kept += !rate_take(&zone, 512, &ten_a_second, start_ms, &excess);
+    for (uint64_t tag = 512 * 20; tag < 512 * 23; tag += 512)
+        kept += !rate_take(&zone, tag, &ten_a_second, start_ms, &excess);
+    cr_expect_geq(kept, 3, "%u", kept);
+}
+
+struct takers {
+    atomic_uint taken;
+};
+
+static void *take_many(void *owner)
+{
+    struct takers *t = owner;
+    struct rate r = ten_a_second;
+    uint64_t excess;
+    r.burst = 99000;
+    for (int i = 0; i < 1000; i++)
+        if (rate_take(&zone, 7, &r, start_ms, &excess))
+            atomic_fetch_add(&t->taken, 1);
+    return NULL;
+}
+
+Test(rate, lets_no_more_pass_when_workers_ask_at_once)
+{
+    struct takers t = {0};
+    pthread_t threads[4];
+    for (size_t i = 0; i < 4; i++)
+        cr_assert_eq(pthread_create(&threads[i], NULL, take_many, &t), 0);
+    for (size_t i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    cr_expect_eq(t.taken, 100);
+}
+
+/* ---- counts ---- */
+
+TestSuite(count, .init = make_zone, .fini = drop_zone);
+
+Test(count, is_one_for_all_workers)
+{
+    bool is_full;
+    unsigned a = count_join(&zone, start_ms), b = count_join(&zone, start_ms);
+    cr_expect(a != 0 && b != 0 && a != b);
+    struct count_entry *first = count_take(&zone, a, 7, 2, start_ms, &is_full);
+    cr_expect_not_null(first);
+    cr_expect_not_null(count_take(&zone, b, 7, 2, start_ms, &is_full));
+    cr_expect_null(count_take(&zone, a, 7, 2, start_ms, &is_full));
+    cr_expect_not(is_full);
+    cr_expect_null(count_take(&zone, b, 7, 2, start_ms, &is_full));
+    cr_expect_not_null(count_take(&zone, b, 8, 2, start_ms, &is_full));
+    count_release(first);
+    cr_expect_not_null(count_take(&zone, b, 7, 2, start_ms, &is_full));
+}
+
+Test(count, of_a_dead_worker_ends_with_its_lease)
+{
+    bool is_full;
+    unsigned dead = count_join(&zone, start_ms), alive = count_join(&zone, start_ms);
+    cr_expect_not_null(count_take(&zone, dead, 7, 1, start_ms, &is_full));
+    int64_t later = start_ms + COUNT_LEASE_MS / 2;
+    count_renew(&zone, alive, later);
+    cr_expect_null(count_take(&zone, alive, 7, 1, later, &is_full));
+    later = start_ms + COUNT_LEASE_MS;
+    cr_expect_not_null(count_take(&zone, alive, 7, 1, later, &is_full));
+    /* Its number is given to another, who begins with nothing. */
+    cr_expect_eq(count_join(&zone, later), dead);
+    cr_expect_null(count_take(&zone, dead, 7, 1, later, &is_full));
+    cr_expect_not_null(count_take(&zone, dead, 7, 2, later, &is_full));
+}
+
+Test(count, of_one_that_left_ends_at_once)
+{
+    bool is_full;
+    unsigned a = count_join(&zone, start_ms), b = count_join(&zone, start_ms);
+    cr_expect_not_null(count_take(&zone, a, 7, 1, start_ms, &is_full));
+    count_leave(&zone, a);
+    cr_expect_not_null(count_take(&zone, b, 7, 1, start_ms, &is_full));
+}
+
+Test(count, says_when_there_is_no_room)
+{
+    bool is_full = false;
+    unsigned a = count_join(&zone, start_ms);
+    uint64_t tag = 1, taken = 0;
+    for (; tag < 100000 && !is_full; tag++)
+        taken += count_take(&zone, a, tag, 1, start_ms, &is_full) != NULL;
+    cr_expect(is_full);
+    cr_expect_geq(taken, 64);
+}
+
+struct counters {
+    unsigned worker;
+    atomic_uint *held, *most;
+};
+
+static void *hold_and_release(void *owner)
+{
+    struct counters *c = owner;
+    bool is_full;
+    for (int i = 0; i < 2000; i++) {
+        struct count_entry *e = count_take(&zone, c->worker, 7, 3, start_ms, &is_full);
+        if (e == NULL)
+            continue;
+        unsigned now = atomic_fetch_add(c->held, 1) + 1, most = atomic_load(c->most);
+        while (now > most && !atomic_compare_exchange_weak(c->most, &most, now))
+            ;
+        atomic_fetch_sub(c->held, 1);
+        count_release(e);
+    }
+    return NULL;
+}
+
+Test(count, lets_no_more_in_when_workers_ask_at_once)
+{
+    atomic_uint held = 0, most = 0;
+    struct counters c[4];
+    pthread_t threads[4];
+    bool is_full;
+    for (size_t i = 0; i < 4; i++) {
+        c[i] = (struct counters){count_join(&zone, start_ms), &held, &most};
+        cr_assert_eq(pthread_create(&threads[i], NULL, hold_and_release, &c[i]), 0);
+    }
+    for (size_t i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    cr_expect(most >= 1 && most <= 3, "%u", most);
+    for (unsigned i = 0; i < 3; i++)
+        cr_expect_not_null(count_take(&zone, c[0].worker, 7, 3, start_ms, &is_full));
+}
