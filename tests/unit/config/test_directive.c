@@ -91,8 +91,6 @@ Test(directive, what_nginx_has_and_we_do_not_is_never_silent)
         {"server { ssl on; }", "[emerg] directive \"ssl\" is known to nginx but not supported here "
                                "in test.conf:1; write listen ... ssl"},
         {"server { ssl_ocsp on; }", "[emerg] directive \"ssl_ocsp\""},
-        {"limit_req zone=a;", "[emerg] directive \"limit_req\""},
-        {"limit_conn a 1;", "[emerg] directive \"limit_conn\""},
         {"server { location / { auth_request /x; } }", "[emerg] directive \"auth_request\""},
         {"server { location / { secure_link x; } }", "[emerg] directive \"secure_link\""},
         {"server { location / { valid_referers none; } }", "[emerg] directive \"valid_referers\""},
