@@ -209,7 +209,7 @@ static struct str *explain_field(struct explain_options *e, const char *name)
     } options[] = {{"--server", &e->server}, {"--location", &e->location},
                    {"--ca", &e->ca},         {"--intermediates", &e->intermediates},
                    {"--crl", &e->crl},       {"--depth", &e->depth},
-                   {"--time", &e->time}};
+                   {"--log-id", &e->log_id}, {"--time", &e->time}};
 
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
         if (strcmp(name, options[i].name) == 0)

@@ -12,6 +12,7 @@
 static const char help_text[] =
     "Usage: portcullis explain [-c file] [--server name[:port]] [--location path] file...\n"
     "       portcullis explain --ca file [--intermediates file] [--crl file] [--depth n] file...\n"
+    "       portcullis explain [-c file] --log-id id\n"
     "\n"
     "Would a client that sends the certificates of these files (PEM or DER, its own first; - is\n"
     "standard input) be let in? Private keys in them are not looked at.\n"
@@ -23,12 +24,14 @@ static const char help_text[] =
     "  --intermediates file : CA certificates that the client need not send\n"
     "  --crl file           : revocation lists\n"
     "  --depth n            : ssl_verify_depth; default: 1\n"
+    "  --log-id id          : the refusal with this request id, from the configuration's "
+    "error_log\n"
     "  --json               : for programs\n"
     "  --time time          : as it will be or was then, \"2027-01-31T12:00:00Z\"\n"
     "\n"
     "Exit status: 0 let in, 1 refused, 2 could not tell.\n";
 
-static __attribute__((format(printf, 1, 2))) bool untold(const char *format, ...)
+bool explain_untold(const char *format, ...)
 {
     va_list args;
 
@@ -71,7 +74,7 @@ static bool time_parse(const char *text, time_t *when)
 static bool set_time(struct explained *e, const struct explain_options *o)
 {
     if (o->time.len > 0 && !time_parse(o->time.ptr, &e->now))
-        return untold("invalid time \"%s\": write \"2027-01-31T12:00:00Z\"", o->time.ptr);
+        return explain_untold("invalid time \"%s\": write \"2027-01-31T12:00:00Z\"", o->time.ptr);
     clock_fix((int64_t)e->now * 1000, clock_monotonic_ms());
     return true;
 }
@@ -81,10 +84,10 @@ static bool read_files(struct explained *e, const struct explain_options *o)
     const char *problem;
 
     if (o->file_count == 0)
-        return untold("explain needs a file with the client's certificate (explain -h)");
+        return explain_untold("explain needs a file with the client's certificate (explain -h)");
     for (size_t i = 0; i < o->file_count; i++)
         if (!bundle_read(&e->sent, &e->arena, str_of(o->files[i]), &problem))
-            return untold("cannot read certificates from \"%s\": %s", o->files[i], problem);
+            return explain_untold("cannot read certificates from \"%s\": %s", o->files[i], problem);
     e->identity = identity_new(e->sent.certificates.items, e->sent.certificates.count);
     return true;
 }
@@ -103,7 +106,7 @@ static bool read_settings(const struct explain_options *o, struct tls_settings *
     uint64_t depth = 1;
 
     if (o->depth.len > 0 && (!str_to_u64(o->depth, &depth) || depth > 100))
-        return untold("invalid number of intermediates \"%s\"", o->depth.ptr);
+        return explain_untold("invalid number of intermediates \"%s\"", o->depth.ptr);
     *s = (struct tls_settings){
         .client_certificate = o->ca,
         .intermediates = o->intermediates,
@@ -136,13 +139,9 @@ static bool substitute(struct buf *out, struct str *rest, struct str mark, struc
     return true;
 }
 
-/* The verdict may be about more than the chain: then the client's own certificate is meant. */
-static struct str make_cure(struct explained *e)
+struct str explain_cure(struct arena *a, enum refusal why, struct str subject, struct str issuer)
 {
-    struct str rest = str_of(refusal_remedy(e->answer.refusal));
-    bool is_of_chain = identity_refusal(e->identity) == e->answer.refusal;
-    struct str subject = is_of_chain ? e->trace.subject : identity_subject(e->identity);
-    struct str issuer = is_of_chain ? e->trace.issuer : identity_issuer(e->identity);
+    struct str rest = str_of(refusal_remedy(why));
     struct buf out = {0};
 
     while (rest.len > 0)
@@ -151,9 +150,19 @@ static struct str make_cure(struct explained *e)
             buf_append_char(&out, rest.ptr[0]);
             rest = str_from(rest, 1);
         }
-    struct str cure = arena_str(&e->arena, buf_str(&out));
+    struct str cure = arena_str(a, buf_str(&out));
     buf_deinit(&out);
     return cure;
+}
+
+/* The verdict may be about more than the chain: then the client's own certificate is meant. */
+static struct str make_cure(struct explained *e)
+{
+    bool is_of_chain = identity_refusal(e->identity) == e->answer.refusal;
+    struct str subject = is_of_chain ? e->trace.subject : identity_subject(e->identity);
+    struct str issuer = is_of_chain ? e->trace.issuer : identity_issuer(e->identity);
+
+    return explain_cure(&e->arena, e->answer.refusal, subject, issuer);
 }
 
 /* ------------------------------------------------------------------ what both forms need */
@@ -257,7 +266,7 @@ static int explain_by_configuration(struct explained *e, const struct command *c
         e->context = e->answer.server->tls_context;
         status = tell(e, &c->explain);
     } else {
-        (void)untold("%.*s", STR_ARG(problem));
+        (void)explain_untold("%.*s", STR_ARG(problem));
     }
     snapshot_free(s);
     return status;
@@ -273,6 +282,8 @@ int explain_run(const struct command *c)
         (void)fputs(help_text, stderr);
         return EXPLAIN_ACCEPTED;
     }
+    if (o->log_id.len > 0)
+        return explain_log(c);
     arena_init(&e.arena, 16384);
     if (set_time(&e, o) && read_files(&e, o))
         status = o->ca.len > 0 ? explain_by_files(&e, o) : explain_by_configuration(&e, c);

@@ -12,6 +12,14 @@ enum explain_status { EXPLAIN_ACCEPTED, EXPLAIN_REFUSED, EXPLAIN_UNTOLD };
 /* An exit status; what was found out goes to stdout, problems to stderr. */
 int explain_run(const struct command *c);
 
+/* To stderr; false. */
+bool explain_untold(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* One sentence for the operator; a name may be empty. */
+struct str explain_cure(struct arena *a, enum refusal why, struct str subject, struct str issuer);
+
+/* ---- explain_log.c: --log-id ---- */
+int explain_log(const struct command *c);
+
 /* All that there is to tell. */
 struct explained {
     struct arena arena;

@@ -231,5 +231,25 @@ def test_json_has_each_failed_check_and_what_was_not_used(explain, certs):
     assert "server" not in got and "rule" not in got
 
 
+def test_refusal_is_found_in_the_log_by_the_id_that_its_page_shows(proxy, upstream, explain):
+    gate = proxy(ARTICLE.replace("web_server:port", upstream.address))
+    answer = gate.curl("-H", "Accept: application/json", cert="expired")
+    request_id = answer.json()["request_id"]
+    words = ["-c", gate.config_path, "-p", gate.folder, "-g", gate.main]
+    got = explain(*words, "--log-id", request_id)
+    assert (got.status, got.code) == (1, "cert_expired") and got.text.splitlines()[1].startswith("CN=client expired"), got
+    assert got.part("request").startswith("client: 127.0.0.1") and got.part("cure")
+    got = json.loads(explain(*words, "--json", "--log-id", request_id[:8]).text)
+    assert (got["reason"], got["log"]["file"]) == ("cert_expired", str(gate.log_path))
+    again = gate.curl("-H", "Accept: application/json", cert="expired").json()["request_id"]
+    counted = explain(*words, "--log-id", again)
+    assert counted.status == 2 and "the others are counted" in counted.errors and str(gate.log_path) in counted.errors
+
+
+def test_log_that_is_no_file_is_said(configured):
+    got = configured("error_log stderr; events {} http { access_log off; }", "--log-id", "abc")
+    assert got.status == 2 and "are no files" in got.errors
+
+
 def test_help(explain):
     assert "--location path" in explain("-h").errors and explain("-h").status == 0

@@ -20,6 +20,7 @@ enum command_action {
 struct explain_options {
     struct str server, location;              /* of the configuration */
     struct str ca, intermediates, crl, depth; /* without one: ca is not empty */
+    struct str log_id;                        /* instead of files */
     struct str time;                          /* RFC 3339; empty: now */
     const char **files;
     size_t file_count;
