@@ -206,10 +206,15 @@ static struct str *explain_field(struct explain_options *e, const char *name)
     const struct {
         const char *name;
         struct str *field;
-    } options[] = {{"--server", &e->server}, {"--location", &e->location},
-                   {"--ca", &e->ca},         {"--intermediates", &e->intermediates},
-                   {"--crl", &e->crl},       {"--depth", &e->depth},
-                   {"--log-id", &e->log_id}, {"--time", &e->time}};
+    } options[] = {{"--server", &e->server},
+                   {"--location", &e->location},
+                   {"--ca", &e->ca},
+                   {"--intermediates", &e->intermediates},
+                   {"--crl", &e->crl},
+                   {"--depth", &e->depth},
+                   {"--password-file", &e->password_file},
+                   {"--log-id", &e->log_id},
+                   {"--time", &e->time}};
 
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
         if (strcmp(name, options[i].name) == 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "password.h"
 #include "portcullis/base/clock.h"
 #include "portcullis/base/log.h"
 #include "proxy_app.h"
@@ -14,12 +15,13 @@ static const char help_text[] =
     "       portcullis explain --ca file [--intermediates file] [--crl file] [--depth n] file...\n"
     "       portcullis explain [-c file] --log-id id\n"
     "\n"
-    "Would a client that sends the certificates of these files (PEM or DER, its own first; - is\n"
-    "standard input) be let in? Private keys in them are not looked at.\n"
+    "Would a client that sends the certificates of these files (PEM, DER or PKCS #12, its own\n"
+    "first; - is standard input) be let in? Private keys in them are not looked at.\n"
     "\n"
     "  -c file              : by this configuration (-p, -g as without explain)\n"
     "  --server name[:port] : its server block; default: that of the first address with ssl\n"
     "  --location path      : the request's path; default: /\n"
+    "  --password-file file : its first line opens PKCS #12; else the terminal is asked\n"
     "  --ca file            : by these CAs, without a configuration\n"
     "  --intermediates file : CA certificates that the client need not send\n"
     "  --crl file           : revocation lists\n"
@@ -82,14 +84,20 @@ static bool set_time(struct explained *e, const struct explain_options *o)
 static bool read_files(struct explained *e, const struct explain_options *o)
 {
     const char *problem;
+    struct password password = {.file = o->password_file.ptr};
+    bool good = true;
 
     if (o->file_count == 0)
         return explain_untold("explain needs a file with the client's certificate (explain -h)");
-    for (size_t i = 0; i < o->file_count; i++)
+    e->sent.password = password_ask;
+    e->sent.owner = &password;
+    for (size_t i = 0; i < o->file_count && good; i++)
         if (!bundle_read(&e->sent, &e->arena, str_of(o->files[i]), &problem))
-            return explain_untold("cannot read certificates from \"%s\": %s", o->files[i], problem);
-    e->identity = identity_new(e->sent.certificates.items, e->sent.certificates.count);
-    return true;
+            good = explain_untold("cannot read certificates from \"%s\": %s", o->files[i], problem);
+    password_deinit(&password);
+    if (good)
+        e->identity = identity_new(e->sent.certificates.items, e->sent.certificates.count);
+    return good;
 }
 
 /* ------------------------------------------------------------------ judging */

@@ -5,6 +5,7 @@
 
 #include "der.h"
 #include "pem.h"
+#include "pkcs12.h"
 #include "portcullis/base/file.h"
 #include "portcullis/base/memory.h"
 
@@ -41,9 +42,35 @@ static bool add_der(struct bundle *b, struct arena *a, struct str octets, const 
     return true;
 }
 
+static bool add_pkcs12(struct bundle *b, struct arena *a, struct str octets, const char **problem)
+{
+    static const char *const words[] = {
+        [PKCS12_LOCKED] = "its password is another one",
+        [PKCS12_UNSUPPORTED] =
+            "it is encrypted in an old way: write it anew by openssl pkcs12 -legacy -in OLD -nodes "
+            "| openssl pkcs12 -export -out NEW",
+        [PKCS12_MALFORMED] = "the PKCS #12 in it is damaged",
+    };
+    size_t before = b->certificates.count;
+    enum pkcs12_result result = pkcs12_read(b, a, octets, STR(""));
+    if (result == PKCS12_LOCKED && b->password == NULL)
+        return fail(problem, "it is PKCS #12 with a password");
+    if (result == PKCS12_LOCKED) {
+        struct str password = b->password(b->owner);
+        if (password.ptr == NULL)
+            return fail(problem, "it is PKCS #12 with a password, and there is none to be had");
+        result = pkcs12_read(b, a, octets, password);
+    }
+    if (result != PKCS12_READ)
+        return fail(problem, words[result]);
+    return b->certificates.count > before || fail(problem, "there is no certificate in it");
+}
+
 bool bundle_add(struct bundle *b, struct arena *a, struct str octets, const char **problem)
 {
     bool is_der = octets.len > 0 && (unsigned char)octets.ptr[0] == DER_SEQUENCE;
+    if (is_der && pkcs12_is_one(octets))
+        return add_pkcs12(b, a, octets, problem);
     return (is_der ? add_der : add_pem)(b, a, octets, problem);
 }
 

@@ -1,6 +1,9 @@
 """portcullis explain says offline what the gate says to the client."""
+import contextlib
 import datetime
 import json
+import os
+import pty
 import re
 import subprocess
 
@@ -159,6 +162,32 @@ def test_der_and_standard_input_and_key_beside_it(explain, certs, tmp_path):
     assert explain(*ca, "-", stdin=der.stdout).status == 0
     assert explain(*ca, "-", stdin=(certs / "combined.pem").read_bytes()).status == 0
     assert explain(*ca, "-", stdin=b"").status == 2
+
+
+def test_pkcs12_with_a_password_from_a_file(explain, certs, tmp_path):
+    (tmp_path / "password").write_text("client\n")
+    words = ["--ca", certs / "ca.crt", certs / "client.p12"]
+    assert explain("--password-file", tmp_path / "password", *words).status == 0
+    (tmp_path / "password").write_text("wrong\n")
+    refused = explain("--password-file", tmp_path / "password", *words)
+    assert refused.status == 2 and "its password is another one" in refused.errors, refused
+
+
+def test_pkcs12_asks_at_the_terminal_and_shows_nothing_of_the_answer(binary, certs):
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(binary, [str(binary), "explain", "--ca", str(certs / "ca.crt"), str(certs / "client.p12")])
+    said = b""
+    while b"Password: " not in said:
+        said += os.read(terminal, 4096)
+    os.write(terminal, b"client\n")
+    with contextlib.suppress(OSError):  # EIO is the terminal's end
+        while more := os.read(terminal, 4096):
+            said += more
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, said
+    os.close(terminal)
+    assert b"accepted" in said and b"client\r" not in said.split(b"accepted")[0], said
+    assert b"\033[32m" in said
 
 
 def test_without_a_terminal_there_is_no_colour(explain, certs):

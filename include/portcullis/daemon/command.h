@@ -20,6 +20,7 @@ enum command_action {
 struct explain_options {
     struct str server, location;              /* of the configuration */
     struct str ca, intermediates, crl, depth; /* without one: ca is not empty */
+    struct str password_file;                 /* for PKCS #12; empty: the terminal is asked */
     struct str log_id;                        /* instead of files */
     struct str time;                          /* RFC 3339; empty: now */
     const char **files;

@@ -10,6 +10,9 @@
 #define LLVMFuzzerTestOneInput fuzz_verify
 #include "fuzz/fuzz_verify.c"
 #undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_bundle
+#include "fuzz/fuzz_bundle.c"
+#undef LLVMFuzzerTestOneInput
 
 static void replay(const char *folder, int (*target)(const uint8_t *data, size_t size))
 {
@@ -38,4 +41,9 @@ Test(corpus, client_hellos_read_the_same_whole_and_cut)
 Test(corpus, chains_are_judged_the_same_twice)
 {
     replay(PC_TESTS_DIR "/fuzz/corpus/verify", fuzz_verify);
+}
+
+Test(corpus, files_of_certificates_are_read_or_refused_with_a_reason)
+{
+    replay(PC_TESTS_DIR "/fuzz/corpus/bundle", fuzz_bundle);
 }
