@@ -8,7 +8,8 @@
 
 int log_open(const char *path)
 {
-    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
+    /* Of a pipe: nobody waits for its reader. What does not fit is lost, and said to be. */
+    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
 }
 
 struct log_file *log_set_take(struct log_set *set, const char *path)
