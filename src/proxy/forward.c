@@ -65,10 +65,11 @@ static struct set_fields evaluate(struct request *req, const struct proxy_conf *
     return set;
 }
 
+/* In any spelling that applications read as the same: CGI makes one of X-A and X_A. */
 static const struct set_field *find_set(const struct set_fields *set, struct str name)
 {
     for (size_t i = 0; i < set->count; i++) {
-        if (str_eq_nocase(set->items[i].name, name))
+        if (identity_name_is_same(set->items[i].name, name))
             return &set->items[i];
     }
     return NULL;
@@ -87,8 +88,9 @@ static void remove_replaced(struct headers *h, const struct set_fields *set)
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         headers_remove(h, names[i]);
-    for (size_t i = 0; i < set->count; i++)
-        headers_remove_name(h, set->items[i].name);
+    HEADERS_FOR(it, h)
+    if (find_set(set, it->name) != NULL)
+        header_remove(it);
 }
 
 /* RFC 9110, 7.6.2; 0 never comes here. */

@@ -32,6 +32,7 @@ def both(proxy, upstream):
             location /set {
                 proxy_set_header X-My-Identity $ssl_client_s_dn;
                 proxy_set_header X-Client-Verify $ssl_client_verify;
+                proxy_set_header Y-Plain ours;
                 proxy_pass http://%s;
             }
         } }""" % (upstream.address, upstream.address))
@@ -55,6 +56,13 @@ def test_connection_cannot_name_a_header_that_we_set(both):
         seen = c.get("/set", headers="Connection: keep-alive, X-My-Identity, X-Client-Verify\r\n").json()
     assert header_values(seen, "X-My-Identity") == ["CN=client"]
     assert header_values(seen, "X-Client-Verify") == ["SUCCESS"]
+
+
+def test_twins_of_any_other_header_that_we_set_are_replaced_too(both):
+    with both.tls() as c:
+        seen = c.get("/set", headers="Y_Plain: forged\r\ny-plain: forged\r\nY_Other: kept\r\n").json()
+    assert [f[1] for f in seen["headers"] if f[0].lower().replace("_", "-") == "y-plain"] == ["ours"]
+    assert header_values(seen, "Y_Other") == ["kept"]
 
 
 def test_twins_of_a_header_that_we_set_are_removed(both):
