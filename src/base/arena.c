@@ -7,23 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "portcullis/base/block.h"
 #include "portcullis/base/memory.h"
-
-#ifdef __has_feature
-#if __has_feature(address_sanitizer)
-#define ARENA_POISONS 1
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-#define ARENA_POISONS 1
-#endif
-
-#ifdef ARENA_POISONS
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(ptr, size)   ((void)(ptr), (void)(size))
-#define ASAN_UNPOISON_MEMORY_REGION(ptr, size) ((void)(ptr), (void)(size))
-#endif
+#include "sanitizer.h"
 
 struct arena_block {
     struct arena_block *older;
@@ -36,13 +22,18 @@ enum { BLOCK_SIZE_MAX = 64 * 1024 };
 
 void arena_init(struct arena *a, size_t block_size)
 {
-    *a = (struct arena){.block_size = block_size < 64 ? 64 : block_size};
+    *a = (struct arena){.block_size = block_size < 2 * sizeof(struct arena_block)
+                                          ? 2 * sizeof(struct arena_block)
+                                          : block_size};
 }
 
 static void block_free(struct arena_block *b)
 {
     ASAN_UNPOISON_MEMORY_REGION(b->data, b->size);
-    mem_free(b);
+    if (b->is_own)
+        mem_free(b);
+    else
+        block_give(b, sizeof *b + b->size);
 }
 
 static void blocks_free(struct arena_block *b, const struct arena_block *but)
@@ -74,25 +65,26 @@ void arena_reset(struct arena *a)
     if (kept == NULL)
         return;
     kept->older = NULL;
-    a->block_size = kept->size;
+    a->block_size = sizeof *kept + kept->size;
     a->next = kept->data;
     a->end = kept->data + kept->size;
     ASAN_POISON_MEMORY_REGION(kept->data, kept->size);
 }
 
+/* What the head leaves of a block of that size. */
 static struct arena_block *block_new(size_t size)
 {
-    assert(size < SIZE_MAX - sizeof(struct arena_block));
-    struct arena_block *b = mem_alloc(sizeof *b + size);
-    *b = (struct arena_block){.size = size};
+    struct arena_block *b = block_take(&size);
+    *b = (struct arena_block){.size = size - sizeof *b};
     return b;
 }
 
 /* Stands behind the newest block, whose rest stays in use. */
 static void *alloc_own_block(struct arena *a, size_t size)
 {
-    struct arena_block *b = block_new(size);
-    b->is_own = true;
+    assert(size < SIZE_MAX - sizeof(struct arena_block));
+    struct arena_block *b = mem_alloc(sizeof *b + size);
+    *b = (struct arena_block){.size = size, .is_own = true};
     if (a->blocks == NULL) {
         a->blocks = b;
         return b->data;

@@ -5,13 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "portcullis/base/memory.h"
-
-enum { FIRST_CAPACITY = 512 };
+#include "portcullis/base/block.h"
 
 void buf_deinit(struct buf *b)
 {
-    mem_free(b->data);
+    block_give(b->data, b->capacity);
     *b = (struct buf){0};
 }
 
@@ -46,18 +44,13 @@ static void grow(struct buf *b, size_t size)
     size_t len = buf_len(b);
     assert(size <= SIZE_MAX / 4 && b->capacity <= SIZE_MAX / 4);
     size_t capacity = b->capacity * 2;
-    if (capacity < FIRST_CAPACITY)
-        capacity = FIRST_CAPACITY;
     if (capacity < len + size)
         capacity = len + size;
-    if (len == 0) { /* Nothing to copy. */
-        mem_free(b->data);
-        *b = (struct buf){.data = mem_alloc(capacity), .capacity = capacity};
-        return;
-    }
-    move_to_front(b);
-    b->data = mem_realloc(b->data, capacity);
-    b->capacity = capacity;
+    char *data = block_take(&capacity);
+    if (len > 0)
+        memcpy(data, b->data + b->start, len);
+    block_give(b->data, b->capacity);
+    *b = (struct buf){.data = data, .end = len, .capacity = capacity};
 }
 
 char *buf_reserve(struct buf *b, size_t size)

@@ -348,7 +348,7 @@ struct request *request_new(struct client *c, const struct transport *t)
     const struct server_conf *server = c->tls_server != NULL ? c->tls_server
                                                              : c->bind->default_server;
 
-    arena_init(&req->arena, 4096);
+    arena_init(&req->arena, 8192);
     req->proxy = c->proxy;
     req->client = c;
     req->transport = t;

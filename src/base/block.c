@@ -1,0 +1,54 @@
+#include "portcullis/base/block.h"
+
+#include "portcullis/base/memory.h"
+#include "sanitizer.h"
+
+enum { SMALLEST = 9, LARGEST = 17 };       /* powers of two */
+enum { KEPT_OF_A_CLASS_MAX = 256 * 1024 }; /* octets */
+
+struct free_block {
+    struct free_block *next;
+};
+
+static struct {
+    struct free_block *first;
+    size_t octets;
+} kept[LARGEST + 1];
+
+static unsigned class_of(size_t size)
+{
+    if (size <= (size_t)1 << SMALLEST)
+        return SMALLEST;
+    return (unsigned)(sizeof(long) * 8) - (unsigned)__builtin_clzl(size - 1);
+}
+
+void *block_take(size_t *size)
+{
+    unsigned class = class_of(*size);
+
+    if (class > LARGEST)
+        return mem_alloc(*size);
+    *size = (size_t)1 << class;
+    struct free_block *b = kept[class].first;
+    if (b == NULL)
+        return mem_alloc(*size);
+    kept[class].first = b->next;
+    kept[class].octets -= *size;
+    return b;
+}
+
+void block_give(void *block, size_t size)
+{
+    unsigned class = class_of(size);
+    struct free_block *b = block;
+
+    /* The sanitizer finds what is used after it was given back when it is really freed. */
+    if (ADDRESSES_ARE_CHECKED || b == NULL || class > LARGEST ||
+        kept[class].octets + size > KEPT_OF_A_CLASS_MAX) {
+        mem_free(block);
+        return;
+    }
+    b->next = kept[class].first;
+    kept[class].first = b;
+    kept[class].octets += size;
+}
