@@ -16,6 +16,8 @@
 enum {
     RECORD_HEADER = 5,
     RECORD_PLAIN_MAX = 16384,
+    RECORD_OVERHEAD_MAX =
+        96, /* header, nonce, padding, tag or MAC of any cipher that is built in */
     /* Records without data (empty ones, warnings) that a peer may send in a row, in octets. */
     IDLE_OCTETS_MAX = 65536,
     /* KeyUpdates in a row without data: each costs us five hashes and a key's set-up. */
@@ -466,7 +468,8 @@ static enum tls_status read_plain(struct tls_session *s, struct buf *plain, size
         if (available == 0 && buf_is_empty(&s->first_in) && buf_is_empty(s->wire_in) &&
             !mbedtls_ssl_check_pending(&s->ssl))
             return TLS_OPEN;
-        char *room = buf_reserve(plain, RECORD_PLAIN_MAX);
+        size_t left = buf_len(s->wire_in);
+        char *room = buf_reserve(plain, left > RECORD_PLAIN_MAX ? left : RECORD_PLAIN_MAX);
         int rc = mbedtls_ssl_read(&s->ssl, (unsigned char *)room, RECORD_PLAIN_MAX);
         if (rc > 0) {
             buf_added(plain, (size_t)rc);
@@ -526,6 +529,7 @@ void tls_session_send(struct tls_session *s, struct str data, struct buf *wire_o
         most = RECORD_PLAIN_MAX;
     s->wire_out = wire_out;
     session_wake(s);
+    (void)buf_reserve(wire_out, data.len + (data.len / most + 1) * RECORD_OVERHEAD_MAX);
     while (data.len > 0) {
         size_t size = data.len < most ? data.len : most;
         int rc = mbedtls_ssl_write(&s->ssl, (const unsigned char *)data.ptr, size);
