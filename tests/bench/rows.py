@@ -75,7 +75,10 @@ def load(bench, running, key, *options):
 
 
 def operations_of(seen, per):
-    return seen["body_bytes"] / MIB if per == "MiB" else seen["operations"]
+    count = seen["body_bytes"] / MIB if per == "MiB" else seen["operations"]
+    if count == 0:
+        raise RuntimeError("nothing was answered in time")
+    return count
 
 
 def cpu(*options, key="ecdsa", per="operation"):
@@ -128,8 +131,9 @@ def system_calls(*options):
             strace.terminate()
             strace.communicate()
             calls = calls_in(out.read())
-        return {"value": sum(calls.values()) / seen["operations"],
-                "calls": {name: count / seen["operations"] for name, count in calls.items()}, **seen}
+        requests = operations_of(seen, "operation")
+        return {"value": sum(calls.values()) / requests,
+                "calls": {name: count / requests for name, count in calls.items()}, **seen}
     return measure
 
 
