@@ -231,15 +231,20 @@ static bool point_matches(const struct crl *l, const struct cert *c)
     return false;
 }
 
-static bool speaks_of(const struct crl *l, const struct cert *c, const struct cert *issuer)
+static bool speaks_of(const struct crl *l, const struct cert *c)
 {
     if (!name_equal(l->issuer, c->issuer))
-        return false;
-    if (l->key_id.ptr != NULL && issuer->key_id.ptr != NULL && !str_eq(l->key_id, issuer->key_id))
         return false;
     if ((l->only_users && c->is_ca) || (l->only_cas && !c->is_ca))
         return false;
     return point_matches(l, c);
+}
+
+static bool may_be_signed_by(const struct crl *l, const struct cert *issuer)
+{
+    if (!name_equal(l->issuer, issuer->subject))
+        return false;
+    return l->key_id.ptr == NULL || issuer->key_id.ptr == NULL || str_eq(l->key_id, issuer->key_id);
 }
 
 static const struct crl_entry *find_entry(const struct crl *l, struct str serial)
@@ -317,26 +322,38 @@ static enum finding check_list(const struct crl *l, const struct cert *c, const 
     return STALE;
 }
 
+/* The best finding so far, and its words. */
+struct answer {
+    enum finding finding;
+    struct buf *detail;
+};
+
+static void consider(struct answer *a, enum finding f, const struct buf *words)
+{
+    if (f <= a->finding)
+        return;
+    a->finding = f;
+    buf_clear(a->detail);
+    buf_append_str(a->detail, buf_str(words));
+}
+
 enum crl_status crl_lookup(const struct crl *lists, size_t count, const struct cert *c,
-                           const struct cert *issuer, time_t now, time_t grace, struct buf *detail)
+                           const struct cert *const *issuers, size_t issuer_count, time_t now,
+                           time_t grace, struct buf *detail)
 {
     static const enum crl_status statuses[] = {
         [NOTHING] = CRL_NONE,   [UNUSABLE] = CRL_UNUSABLE,         [STALE] = CRL_STALE,
         [IN_GRACE] = CRL_GOOD,  [STALE_AND_REVOKED] = CRL_REVOKED, [GOOD] = CRL_GOOD,
         [REVOKED] = CRL_REVOKED};
-    enum finding best = NOTHING;
+    struct answer best = {NOTHING, detail};
     struct buf words = {0};
-    for (size_t i = 0; i < count; i++) {
-        if (!speaks_of(&lists[i], c, issuer))
-            continue;
-        buf_clear(&words);
-        enum finding f = check_list(&lists[i], c, issuer, now, grace, &words);
-        if (f <= best)
-            continue;
-        best = f;
-        buf_clear(detail);
-        buf_append_str(detail, buf_str(&words));
-    }
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < issuer_count && speaks_of(&lists[i], c); k++) {
+            if (!may_be_signed_by(&lists[i], issuers[k]))
+                continue;
+            buf_clear(&words);
+            consider(&best, check_list(&lists[i], c, issuers[k], now, grace, &words), &words);
+        }
     buf_deinit(&words);
-    return statuses[best];
+    return statuses[best.finding];
 }

@@ -43,9 +43,11 @@ enum crl_status {
     CRL_UNUSABLE, /* signature, signer's usage or thisUpdate is bad */
 };
 
-/* Is c, which issuer issued, on one of the lists? They count for grace seconds after their time.
- * detail: words for the log. */
+/* Is c on one of the lists? issuers: the CAs above it in its path, its own first; a CA that changed
+ * its key may stand there twice, and either key signs its lists (RFC 5280, 6.3.3 (f)). Lists count
+ * for grace seconds after their time. detail: words for the log. */
 enum crl_status crl_lookup(const struct crl *lists, size_t count, const struct cert *c,
-                           const struct cert *issuer, time_t now, time_t grace, struct buf *detail);
+                           const struct cert *const *issuers, size_t issuer_count, time_t now,
+                           time_t grace, struct buf *detail);
 
 #endif

@@ -307,9 +307,8 @@ static size_t revocable(const struct search *s)
 {
     if (s->trust->crl_count == 0)
         return 0;
-    if (s->rules->crl_leaf_only)
-        return 1;
-    return s->length - !cert_is_self_issued(s->path[s->length - 1]);
+    size_t known = s->length - !cert_is_self_issued(s->path[s->length - 1]);
+    return s->rules->crl_leaf_only && known > 0 ? 1 : known;
 }
 
 /* As nginx with ssl_crl: every certificate, the anchor with its own list. One that is revoked
@@ -324,11 +323,12 @@ static enum refusal check_revocation(const struct search *s, struct finding *f)
     enum refusal first = REFUSAL_NONE;
     struct buf words = {0};
     for (size_t i = 0; i < revocable(s); i++) {
-        const struct cert *issuer = s->path[i + 1 < s->length ? i + 1 : i];
+        size_t above = i + 1 < s->length ? i + 1 : i;
         buf_clear(&words);
         buf_append_str(&words, STR("has an issuer of whom there is no revocation list"));
-        enum refusal r = refusals[crl_lookup(s->trust->crls, s->trust->crl_count, s->path[i],
-                                             issuer, s->now, s->rules->crl_grace, &words)];
+        enum refusal r =
+            refusals[crl_lookup(s->trust->crls, s->trust->crl_count, s->path[i], s->path + above,
+                                s->length - above, s->now, s->rules->crl_grace, &words)];
         if (r == REFUSAL_CRL_MISSING && s->rules->crl_may_miss)
             continue;
         if (r != REFUSAL_NONE && (first == REFUSAL_NONE || r == REFUSAL_CERT_REVOKED))

@@ -1,4 +1,5 @@
-"""Builds everything and runs every runner: formatting, README.md's tables, unit tests, end to end, faults, containers.
+"""Builds everything and runs every runner: formatting, README.md's tables, unit tests, chains made at random,
+end to end, faults, containers.
 
 scripts/test calls it, with the name of what to run or nothing. Each runner adds to one Tally, whose last line is
 the summary. What is skipped is said by name and reason; logs and reports are in build/test/.
@@ -138,6 +139,15 @@ def unit(preset, floor, name):
         tally.fail(f"{label}: exit status {status}, see build/test/unit-{preset}-{floor}.log", tail(out))
 
 
+def differential():
+    """Some of the chains made at random; "differential 1 100000" has the others."""
+    program = ROOT / "build/asan/differential"
+    if not program.exists():
+        return tally.skip("differential", "build/asan/differential was not built (CRYPTO_ENGINE=openssl has it)")
+    status, out = run([str(program), "1", "500"], "differential.log", timeout=600)
+    return tally.ok() if status == 0 else tally.fail(f"differential: exit status {status}", tail(out))
+
+
 def e2e(preset, name, ran):
     label = f"e2e {preset}"
     program = ROOT / "build" / preset / "portcullis"
@@ -226,10 +236,12 @@ def main():
         ran = []
         with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
             jobs = []
-            if not name.startswith(("test_", "tests/e2e")) and name not in ("e2e", "faults"):
+            if not name.startswith(("test_", "tests/e2e")) and name not in ("differential", "e2e", "faults"):
                 floors = [name] if name in FLOORS else FLOORS
                 jobs += [pool.submit(unit, p, f, name) for p in ("dev", "asan") for f in floors if p in built]
-            if name not in ("unit", "faults", *FLOORS):
+            if name in ("", "differential") and "asan" in built:
+                jobs.append(pool.submit(differential))
+            if name not in ("unit", "differential", "faults", *FLOORS):
                 # The slower first.
                 jobs[:0] = [pool.submit(e2e, p, name, ran) for p in ("asan", "release") if p in built]
             for job in jobs:

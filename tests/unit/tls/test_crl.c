@@ -114,6 +114,7 @@ static enum crl_status lookup(const struct list *lists, size_t count, struct str
     struct arena a;
     struct chain c = {.count = 0}, ca = {.count = 0};
     struct cert cert, issuer;
+    const struct cert *const above[] = {&issuer};
     const char *problem = "";
     arena_init(&a, 1024);
     chain_add(&c, certificate);
@@ -126,12 +127,12 @@ static enum crl_status lookup(const struct list *lists, size_t count, struct str
     }
     if (serial.len > 0)
         cert.serial = der_integer_trim(serial);
-    enum crl_status s = crl_lookup(crls, count, &cert, &issuer, now, grace, detail);
+    enum crl_status s = crl_lookup(crls, count, &cert, above, 1, now, grace, detail);
     /* The same with the signature remembered. */
     for (size_t i = 0; i < count; i++)
         crl_check_signature(&crls[i], &issuer);
     struct buf again = {0};
-    cr_expect_eq(crl_lookup(crls, count, &cert, &issuer, now, grace, &again), s);
+    cr_expect_eq(crl_lookup(crls, count, &cert, above, 1, now, grace, &again), s);
     buf_deinit(&again);
     for (size_t i = 0; i < count; i++)
         buf_deinit(&ders[i]);
@@ -168,6 +169,38 @@ Test(crl, compares_serials_as_integers)
             cr_expect(str_eq_z(buf_str(&detail), "revoked 2024-02-29"));
         buf_deinit(&detail);
     }
+}
+
+/* A CA that changed its key stands in the path twice; its lists may be signed with either key. */
+Test(crl, takes_a_list_by_any_key_of_its_issuer_in_the_path)
+{
+    static const struct list l = {OURS, FRESH};
+    struct crl crl;
+    struct buf der = crl_of(&l), detail = {0};
+    struct arena a;
+    struct chain c = {.count = 0}, ca = {.count = 0};
+    struct cert cert, issuer;
+    const char *problem = "";
+    arena_init(&a, 1024);
+    chain_add(&c, "client.crt");
+    chain_add(&ca, "ca.crt");
+    cr_assert(cert_read(&cert, c.list[0], &problem));
+    cr_assert(cert_read(&issuer, ca.list[0], &problem));
+    cr_assert(crl_read(&crl, &a, buf_str(&der), &problem));
+    struct cert rolled = issuer;
+    rolled.key = cert.key;
+    rolled.spki = cert.spki;
+    rolled.key_id = STR_NONE;
+    const struct cert *const above[] = {&rolled, &issuer};
+    cr_expect_eq(crl_lookup(&crl, 1, &cert, above, 2, now, 0, &detail), CRL_GOOD);
+    cr_expect_eq(crl_lookup(&crl, 1, &cert, above, 1, now, 0, &detail), CRL_UNUSABLE);
+    cert_deinit(&cert);
+    cert_deinit(&issuer);
+    chain_free(&c);
+    chain_free(&ca);
+    arena_deinit(&a);
+    buf_deinit(&der);
+    buf_deinit(&detail);
 }
 
 #define SERIAL STR_INIT("\x05")
@@ -333,6 +366,7 @@ Test(crl, cut_or_changed_anywhere_says_nothing_good)
     struct buf der = crl_of(&l);
     struct chain ca = {.count = 0};
     struct cert issuer;
+    const struct cert *const above = &issuer;
     const char *problem;
     chain_add(&ca, "ca.crt");
     cr_assert(cert_read(&issuer, ca.list[0], &problem));
@@ -344,7 +378,7 @@ Test(crl, cut_or_changed_anywhere_says_nothing_good)
         cr_expect_not(crl_read(&crl, &a, str_upto(buf_str(&der), at), &problem));
         der.data[der.start + at] ^= 1;
         if (crl_read(&crl, &a, buf_str(&der), &problem))
-            cr_expect_neq(crl_lookup(&crl, 1, &issuer, &issuer, now, 0, &detail), CRL_GOOD, "%zu",
+            cr_expect_neq(crl_lookup(&crl, 1, &issuer, &above, 1, now, 0, &detail), CRL_GOOD, "%zu",
                           at);
         der.data[der.start + at] ^= 1;
         arena_deinit(&a);
@@ -366,6 +400,7 @@ Test(crl, needs_crl_sign_in_the_key_usage)
         "2>/dev/null");
     struct chain ca = {.count = 0};
     struct cert issuer;
+    const struct cert *const above = &issuer;
     struct crl crl;
     struct arena a;
     struct buf detail = {0}, der = crl_of(&l);
@@ -374,7 +409,7 @@ Test(crl, needs_crl_sign_in_the_key_usage)
     chain_add(&ca, "nosign.crt");
     cr_assert(cert_read(&issuer, ca.list[0], &problem));
     cr_assert(crl_read(&crl, &a, buf_str(&der), &problem));
-    cr_expect_eq(crl_lookup(&crl, 1, &issuer, &issuer, now, 0, &detail), CRL_UNUSABLE);
+    cr_expect_eq(crl_lookup(&crl, 1, &issuer, &above, 1, now, 0, &detail), CRL_UNUSABLE);
     cert_deinit(&issuer);
     chain_free(&ca);
     arena_deinit(&a);

@@ -323,6 +323,25 @@ Test(verify, may_end_a_chain_at_any_certificate_of_the_ca_file)
     chain_free(&pinned);
 }
 
+/* Who issued it is not known, so no list can be asked. */
+Test(verify, looks_up_no_anchor_of_a_partial_chain)
+{
+    static const struct verify_rules both[] = {
+        {.rsa_bits = 2048, .partial_chain = true},
+        {.rsa_bits = 2048, .partial_chain = true, .crl_leaf_only = true},
+    };
+    struct chain pinned = {.count = 0};
+    const char *problem;
+    chain_add(&pinned, "rogues/good.crt");
+    struct trust *t = trust_of("ca.crt", "rogues/crl-other-ca.pem");
+    cr_assert(trust_add_ca(t, pinned.list[0], &problem));
+    trust_finish(t);
+    for (size_t i = 0; i < 2; i++)
+        expect_verdict(t, &pinned, time(NULL), &both[i], REFUSAL_NONE);
+    trust_free(t);
+    chain_free(&pinned);
+}
+
 Test(verify, widens_both_ends_by_the_clock_skew)
 {
     struct chain c = {.count = 0};
