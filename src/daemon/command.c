@@ -213,6 +213,7 @@ static struct str *explain_field(struct explain_options *e, const char *name)
                    {"--crl", &e->crl},
                    {"--depth", &e->depth},
                    {"--password-file", &e->password_file},
+                   {"--connect", &e->connect},
                    {"--log-id", &e->log_id},
                    {"--time", &e->time}};
 

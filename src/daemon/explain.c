@@ -13,6 +13,7 @@
 static const char help_text[] =
     "Usage: portcullis explain [-c file] [--server name[:port]] [--location path] file...\n"
     "       portcullis explain --ca file [--intermediates file] [--crl file] [--depth n] file...\n"
+    "       portcullis explain --connect host[:port] [--server name] [file...]\n"
     "       portcullis explain [-c file] --log-id id\n"
     "\n"
     "Would a client that sends the certificates of these files (PEM, DER or PKCS #12, its own\n"
@@ -26,6 +27,8 @@ static const char help_text[] =
     "  --intermediates file : CA certificates that the client need not send\n"
     "  --crl file           : revocation lists\n"
     "  --depth n            : ssl_verify_depth; default: 1\n"
+    "  --connect host[:port]: what does that server ask of its clients, and would they show the\n"
+    "                         certificate of these files? --server is the name to ask for\n"
     "  --log-id id          : the refusal with this request id, from the configuration's "
     "error_log\n"
     "  --json               : for programs\n"
@@ -87,7 +90,7 @@ static bool read_files(struct explained *e, const struct explain_options *o)
     struct password password = {.file = o->password_file.ptr};
     bool good = true;
 
-    if (o->file_count == 0)
+    if (o->file_count == 0 && o->connect.len == 0)
         return explain_untold("explain needs a file with the client's certificate (explain -h)");
     e->sent.password = password_ask;
     e->sent.owner = &password;
@@ -294,7 +297,9 @@ int explain_run(const struct command *c)
         return explain_log(c);
     arena_init(&e.arena, 16384);
     if (set_time(&e, o) && read_files(&e, o))
-        status = o->ca.len > 0 ? explain_by_files(&e, o) : explain_by_configuration(&e, c);
+        status = o->connect.len > 0 ? explain_connect(o, &e.sent, &e.arena)
+                 : o->ca.len > 0    ? explain_by_files(&e, o)
+                                    : explain_by_configuration(&e, c);
     identity_unref(e.identity);
     arena_deinit(&e.arena);
     return status;

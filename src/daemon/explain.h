@@ -17,6 +17,10 @@ bool explain_untold(const char *format, ...) __attribute__((format(printf, 1, 2)
 /* One sentence for the operator; a name may be empty. */
 struct str explain_cure(struct arena *a, enum refusal why, struct str subject, struct str issuer);
 
+/* ---- explain_connect.c: --connect ---- */
+/* shown: the certificates that a client would have; may be empty. */
+int explain_connect(const struct explain_options *o, const struct bundle *shown, struct arena *a);
+
 /* ---- explain_log.c: --log-id ---- */
 int explain_log(const struct command *c);
 

@@ -6,6 +6,7 @@
  *              compression<1..2^8-1> extensions<0..2^16-1>
  */
 #include "portcullis/tls/client_hello.h"
+#include "wire.h"
 
 #include <string.h>
 
@@ -30,31 +31,6 @@ static bool bad(struct verdict *v, unsigned alert, const char *problem)
     v->alert = alert;
     v->problem = problem;
     return false;
-}
-
-/* ---- vectors (RFC 8446, 3.4) --------------------------------------------------------------------
- */
-
-static bool take_number(struct str *in, size_t octets, size_t *value)
-{
-    if (in->len < octets)
-        return false;
-    *value = 0;
-    for (size_t i = 0; i < octets; i++)
-        *value = *value << 8 | (unsigned char)in->ptr[i];
-    *in = str_from(*in, octets);
-    return true;
-}
-
-/* opaque vector<…> whose length takes so many octets. */
-static bool take_vector(struct str *in, size_t octets, struct str *vector)
-{
-    size_t length;
-    if (!take_number(in, octets, &length) || length > in->len)
-        return false;
-    *vector = str_upto(*in, length);
-    *in = str_from(*in, length);
-    return true;
 }
 
 static bool is_pairs(struct str s)
@@ -88,9 +64,9 @@ static bool read_server_name(struct client_hello *h, struct arena *a, struct str
 {
     struct str list, name;
     size_t type;
-    if (!take_vector(&in, 2, &list) || in.len > 0 || list.len == 0)
+    if (!wire_take_vector(&in, 2, &list) || in.len > 0 || list.len == 0)
         return bad(v, ALERT_DECODE_ERROR, "malformed server_name");
-    if (!take_number(&list, 1, &type) || type != 0 || !take_vector(&list, 2, &name))
+    if (!wire_take_number(&list, 1, &type) || type != 0 || !wire_take_vector(&list, 2, &name))
         return bad(v, ALERT_DECODE_ERROR, "malformed server_name");
     if (list.len > 0)
         return bad(v, ALERT_ILLEGAL_PARAMETER, "more than one server name");
@@ -107,10 +83,10 @@ static bool read_alpn(struct client_hello *h, struct arena *a, struct str in, st
 {
     struct str name;
     (void)a;
-    if (!take_vector(&in, 2, &h->alpn) || in.len > 0 || h->alpn.len == 0)
+    if (!wire_take_vector(&in, 2, &h->alpn) || in.len > 0 || h->alpn.len == 0)
         return bad(v, ALERT_DECODE_ERROR, "malformed ALPN");
     for (struct str rest = h->alpn; rest.len > 0;)
-        if (!take_vector(&rest, 1, &name) || name.len == 0)
+        if (!wire_take_vector(&rest, 1, &name) || name.len == 0)
             return bad(v, ALERT_DECODE_ERROR, "malformed ALPN");
     return true;
 }
@@ -118,7 +94,7 @@ static bool read_alpn(struct client_hello *h, struct arena *a, struct str in, st
 static bool read_versions(struct client_hello *h, struct arena *a, struct str in, struct verdict *v)
 {
     (void)a;
-    if (!take_vector(&in, 1, &h->versions) || in.len > 0 || !is_pairs(h->versions))
+    if (!wire_take_vector(&in, 1, &h->versions) || in.len > 0 || !is_pairs(h->versions))
         return bad(v, ALERT_DECODE_ERROR, "malformed supported_versions");
     return true;
 }
@@ -126,7 +102,7 @@ static bool read_versions(struct client_hello *h, struct arena *a, struct str in
 static bool read_groups(struct client_hello *h, struct arena *a, struct str in, struct verdict *v)
 {
     (void)a;
-    if (!take_vector(&in, 2, &h->groups) || in.len > 0 || !is_pairs(h->groups))
+    if (!wire_take_vector(&in, 2, &h->groups) || in.len > 0 || !is_pairs(h->groups))
         return bad(v, ALERT_DECODE_ERROR, "malformed supported_groups");
     return true;
 }
@@ -161,7 +137,7 @@ static bool read_extensions(struct client_hello *h, struct arena *a, struct str 
     size_t type;
     struct str data;
     while (list.len > 0) {
-        if (!take_number(&list, 2, &type) || !take_vector(&list, 2, &data))
+        if (!wire_take_number(&list, 2, &type) || !wire_take_vector(&list, 2, &data))
             return bad(v, ALERT_DECODE_ERROR, "malformed extensions");
         for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) {
             if (extensions[i].type != type)
@@ -181,18 +157,18 @@ static bool read_body(struct client_hello *h, struct arena *a, struct str in, st
 {
     size_t version;
     struct str session_id, compression, list;
-    if (!take_number(&in, 2, &version) || in.len < 32)
+    if (!wire_take_number(&in, 2, &version) || in.len < 32)
         return bad(v, ALERT_DECODE_ERROR, "the message is cut short");
     h->legacy_version = (uint16_t)version;
     in = str_from(in, 32);
-    if (!take_vector(&in, 1, &session_id) || session_id.len > 32 ||
-        !take_vector(&in, 2, &h->cipher_suites) || !is_pairs(h->cipher_suites) ||
-        !take_vector(&in, 1, &compression) || compression.len == 0)
+    if (!wire_take_vector(&in, 1, &session_id) || session_id.len > 32 ||
+        !wire_take_vector(&in, 2, &h->cipher_suites) || !is_pairs(h->cipher_suites) ||
+        !wire_take_vector(&in, 1, &compression) || compression.len == 0)
         return bad(v, ALERT_DECODE_ERROR, "malformed session id, cipher suites or compression");
     h->has_session_id = session_id.len > 0;
     if (in.len == 0) /* TLS 1.2 and older may end here (RFC 5246, 7.4.1.2). */
         return true;
-    if (!take_vector(&in, 2, &list) || in.len > 0)
+    if (!wire_take_vector(&in, 2, &list) || in.len > 0)
         return bad(v, ALERT_DECODE_ERROR, "malformed extensions");
     return read_extensions(h, a, list, v);
 }
@@ -209,8 +185,8 @@ static bool scan_records(struct client_hello *h, struct str wire, struct verdict
         size_t type, version, length;
         if (rest.len > 0 && (unsigned char)rest.ptr[0] != TYPE_HANDSHAKE)
             return bad(v, ALERT_UNEXPECTED_MESSAGE, "something else than a ClientHello");
-        if (!take_number(&rest, 1, &type) || !take_number(&rest, 2, &version) ||
-            !take_number(&rest, 2, &length))
+        if (!wire_take_number(&rest, 1, &type) || !wire_take_number(&rest, 2, &version) ||
+            !wire_take_number(&rest, 2, &length))
             return false;
         if (version >> 8 != 3)
             return bad(v, ALERT_PROTOCOL_VERSION, "a version that is no TLS");
@@ -250,7 +226,7 @@ static struct str gather(const struct client_hello *h, struct arena *a, struct s
     for (struct str rest = str_upto(wire, h->scanned); rest.len > 0;) {
         rest = str_from(rest, RECORD_HEADER - 2);
         struct str fragment;
-        if (!take_vector(&rest, 2, &fragment))
+        if (!wire_take_vector(&rest, 2, &fragment))
             break;
         length = fragment.len;
         memcpy(message + at, fragment.ptr, length);
@@ -281,7 +257,7 @@ enum client_hello_result client_hello_read(struct client_hello *h, struct arena 
 bool client_hello_offers_alpn(const struct client_hello *h, struct str protocol)
 {
     struct str name;
-    for (struct str rest = h->alpn; take_vector(&rest, 1, &name);)
+    for (struct str rest = h->alpn; wire_take_vector(&rest, 1, &name);)
         if (str_eq(name, protocol))
             return true;
     return false;

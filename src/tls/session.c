@@ -401,10 +401,13 @@ static int run_handshake(struct tls_session *s)
     int rc = 0, *state = &s->ssl.MBEDTLS_PRIVATE(state);
     resume_enter(s);
     while (rc == 0 && *state != MBEDTLS_SSL_HANDSHAKE_OVER) {
+        int was = *state;
         if (!s->is_client)
             before_step(s, state);
         if (*state != MBEDTLS_SSL_HANDSHAKE_OVER)
             rc = mbedtls_ssl_handshake_step(&s->ssl);
+        if (s->is_client && rc == 0 && was == MBEDTLS_SSL_CERTIFICATE_REQUEST)
+            session_note_request(s);
     }
     resume_leave();
     return rc;

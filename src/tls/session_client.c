@@ -35,3 +35,18 @@ struct tls_session *tls_session_new_client(const struct tls_context *own_certifi
         s->status = TLS_FAILED;
     return s;
 }
+
+/* mbedTLS reads it for itself alone. Another message in its place waits to be read again. */
+void session_note_request(struct tls_session *s)
+{
+    const unsigned char *message = s->ssl.MBEDTLS_PRIVATE(in_msg);
+    size_t length = s->ssl.MBEDTLS_PRIVATE(in_hslen);
+    if (message[0] == MBEDTLS_SSL_HS_CERTIFICATE_REQUEST && length >= 4)
+        s->request = arena_str(&s->arena, str_make((const char *)message + 4, length - 4));
+}
+
+struct str tls_session_certificate_request(const struct tls_session *s, bool *is_tls13)
+{
+    *is_tls13 = mbedtls_ssl_get_version_number(&s->ssl) == MBEDTLS_SSL_VERSION_TLS1_3;
+    return s->request;
+}

@@ -19,6 +19,7 @@ struct tls_session {
     mbedtls_ssl_config *client_config; /* a client's own */
     struct identity *identity;
     struct identity *candidate; /* of the ticket, then of the certificates, until TLS_OPEN */
+    struct str request;         /* a client's: see tls_session_certificate_request */
     unsigned tickets_tried;
     bool is_full; /* the server showed its certificate: nothing was resumed */
 
@@ -41,6 +42,8 @@ struct tls_session {
 /* Sets the candidate, unless there is one; crt: what the client showed and proved to hold the key
  * of, or NULL. False: it can be read in two ways. */
 bool session_know_client(struct tls_session *s, const mbedtls_x509_crt *crt);
+/* A client's, after it looked for a CertificateRequest. */
+void session_note_request(struct tls_session *s);
 /* Makes the mbedTLS session. False: the session has failed. */
 bool session_set_up(struct tls_session *s, const mbedtls_ssl_config *config);
 

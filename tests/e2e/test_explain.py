@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from harness import ARTICLE, WAIT, cert_path
+from harness import ARTICLE, WAIT, cert_path, free_port, wait_until
 from test_refusals import block_for, rogues
 
 # A client with such a key never shows its certificate, so the gate sees none: its code is cert_missing there.
@@ -278,6 +278,43 @@ def test_refusal_is_found_in_the_log_by_the_id_that_its_page_shows(proxy, upstre
 def test_log_that_is_no_file_is_said(configured):
     got = configured("error_log stderr; events {} http { access_log off; }", "--log-id", "abc")
     assert got.status == 2 and "are no files" in got.errors
+
+
+@pytest.mark.parametrize("versions", ["TLSv1.2", "TLSv1.3"])
+def test_what_another_server_asks_of_its_clients(proxy, upstream, explain, certs, versions):
+    gate = proxy(ARTICLE.replace("web_server:port", upstream.address).replace("ssl_verify_client on;", f"ssl_verify_client on; ssl_protocols {versions};"))
+    where = f"localhost:{gate.port}"
+    asked = explain("--connect", where)
+    assert asked.status == 0 and f"speaks {versions}, " in asked.text, asked
+    assert "of these authorities\n  CN=my-ca\n" in asked.text and "  ecdsa_secp256r1_sha256\n" in asked.text, asked
+    assert explain("--connect", where, certs / "client.crt").text.endswith("The certificate fits: a client would show it.\n")
+    for rogue, words in ("other-ca", "none of its issuers"), ("ed25519", "no signature that its key can make"):
+        got = explain("--connect", where, certs / f"rogues/{rogue}.crt")
+        assert got.status == 1 and words in got.text, got
+    got = json.loads(explain("--json", "--connect", where, certs / "client.crt").text)
+    assert (got["asks"], got["authorities"], got["fits"], got["protocol"]) == (True, ["CN=my-ca"], True, versions)
+
+
+def test_server_that_asks_nobody_and_one_that_is_not_there(proxy, explain):
+    gate = proxy("server { listen {port} ssl; ssl_certificate {certs}/server.crt; ssl_certificate_key {certs}/server.key; return 200; }")
+    asked = explain("--connect", f"127.0.0.1:{gate.port}")
+    assert asked.status == 0 and "asks for no client certificate" in asked.text, asked
+    gate.stop()
+    gone = explain("--connect", f"127.0.0.1:{gate.port}")
+    assert gone.status == 2 and "connect() failed (111: Connection refused)" in gone.errors, gone
+
+
+def test_server_that_ends_the_handshake_without_a_certificate_has_asked(explain, certs):
+    port = free_port()
+    server = subprocess.Popen(["openssl", "s_server", "-accept", str(port), "-cert", certs / "server.crt", "-key", certs / "server.key",
+                               "-CAfile", certs / "ca.crt", "-Verify", "1", "-verify_return_error", "-tls1_2", "-quiet"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        asked = wait_until(lambda: (got := explain("--connect", f"127.0.0.1:{port}")).status == 0 and got, "the server")
+        assert "speaks TLSv1.2, and ends the handshake" in asked.text and "CN=my-ca" in asked.text, asked
+    finally:
+        server.kill()
+        server.wait()
 
 
 def test_help(explain):

@@ -21,8 +21,9 @@ struct explain_options {
     struct str server, location;              /* of the configuration */
     struct str ca, intermediates, crl, depth; /* without one: ca is not empty */
     struct str password_file;                 /* for PKCS #12; empty: the terminal is asked */
-    struct str log_id;                        /* instead of files */
-    struct str time;                          /* RFC 3339; empty: now */
+    struct str connect; /* host[:port]: another server is asked what it wants */
+    struct str log_id;  /* instead of files */
+    struct str time;    /* RFC 3339; empty: now */
     const char **files;
     size_t file_count;
     bool json;

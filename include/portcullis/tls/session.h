@@ -61,6 +61,10 @@ struct identity *tls_session_identity(const struct tls_session *s);
  * (0: however old). */
 struct identity *tls_session_judged_identity(struct tls_session *s, time_t now, time_t max_age);
 
+/* A client's: the body of the server's CertificateRequest, in TLS 1.3's form or 1.2's, however the
+ * handshake ended; ptr NULL: it did not ask. */
+struct str tls_session_certificate_request(const struct tls_session *s, bool *is_tls13);
+
 /* nginx's $ssl_* ; empty before. */
 struct str tls_session_protocol(const struct tls_session *s); /* TLSv1.3 */
 struct str tls_session_cipher(const struct tls_session *s);   /* OpenSSL's name */
