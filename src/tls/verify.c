@@ -346,7 +346,7 @@ static const struct {
 } checks[] = {
     {"critical_extensions", check_extensions},
     {"keys", check_keys},
-    {"issuers_are_cas", check_issuers},
+    {"issuers_may_issue", check_issuers},
     {"path_length", check_depth},
     {"dates", check_dates},
     {"client_key_usage", check_leaf},
