@@ -109,7 +109,7 @@ bool set_http(struct loader *l, const struct conf_node *node, void *field)
 static const struct enum_name sandbox_modes[] = {
     {"on", SANDBOX_ON}, {"report", SANDBOX_REPORT}, {"off", SANDBOX_OFF}, {NULL, 0}};
 
-static const struct number_bounds connections = {1, 10000000};
+static const struct number_bounds connections = {1, 10000000}, handshake_rate = {0, 1000000};
 
 #define P(member) FIELD(struct process_conf, member)
 
@@ -126,6 +126,8 @@ static const struct directive rows[] = {
     {"worker_rlimit_nofile", IN_MAIN, 1, 1, set_number, P(worker_rlimit_nofile), NULL, 0, NULL},
     {"worker_shutdown_timeout", IN_MAIN, 1, 1, set_msec, P(worker_shutdown_timeout_ms), NULL, 0,
      NULL},
+    {"ssl_handshake_rate", IN_MAIN, 1, 1, set_number, P(ssl_handshake_rate), "0", 0,
+     &handshake_rate},
     {"sandbox", IN_MAIN, 1, 1, set_enum, P(sandbox), "on", 0, sandbox_modes},
     {"events", IN_MAIN, 0, 0, set_events, NO_FIELD, NULL, IS_BLOCK | IS_LIST, NULL},
     {"http", IN_MAIN, 0, 0, set_http, NO_FIELD, NULL, IS_BLOCK | IS_LIST, NULL},

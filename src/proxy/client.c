@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "access.h"
+#include "handshake_rate.h"
 #include "portcullis/base/clock.h"
 #include "portcullis/base/memory.h"
 
@@ -454,11 +455,21 @@ static const struct tls_context *choose(void *owner, const struct client_hello *
     return s->tls.reject_handshake ? NULL : s->tls_context;
 }
 
+static bool may_sign(void *owner)
+{
+    struct client *c = owner;
+
+    c->action = "while SSL handshaking";
+    bool may = handshake_rate_take(c->proxy->handshake_rate, &c->log);
+    c->action = NULL;
+    return may;
+}
+
 static struct tls_session *make_session(struct client *c)
 {
     if (!c->bind->listen.ssl)
         return NULL;
-    return tls_session_new((struct tls_session_hooks){choose, c});
+    return tls_session_new((struct tls_session_hooks){choose, may_sign, c});
 }
 
 /* A wildcard's socket also takes the connections of the listens of that port with an address. */

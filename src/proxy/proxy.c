@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "handshake_rate.h"
 #include "limit.h"
 #include "portcullis/base/memory.h"
 #include "portcullis/proxy/client.h"
@@ -188,6 +189,7 @@ struct proxy *proxy_start(struct loop *l, const struct snapshot *s,
     make_resolvers(p);
     p->access_logs = access_logs_new(l, s);
     p->limits = limits_new(l, s);
+    p->handshake_rate = handshake_rate_new(l, s->process.ssl_handshake_rate);
     listen_on(p, sockets, count);
     return p;
 }
@@ -239,6 +241,7 @@ void proxy_free(struct proxy *p)
         resolver_free(p->resolvers[i]);
     access_logs_free(p->access_logs);
     limits_free(p->limits);
+    handshake_rate_free(p->handshake_rate);
     mem_free(p->upstreams);
     mem_free(p->resolvers);
     mem_free(p->listeners);

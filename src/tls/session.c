@@ -307,6 +307,28 @@ static bool put_hello_first(struct tls_session *s)
     return true;
 }
 
+/* Asked as early as can be, once. */
+static bool may_sign(struct tls_session *s)
+{
+    if (!s->may_sign && !s->is_shed) {
+        s->may_sign = s->hooks.may_sign == NULL || s->hooks.may_sign(s->hooks.owner);
+        s->is_shed = !s->may_sign;
+    }
+    return s->may_sign;
+}
+
+static enum tls_status fail_shed(struct tls_session *s)
+{
+    return fail_with(s, true, "shed: more full handshakes than ssl_handshake_rate");
+}
+
+/* Without a ticket or session there is nothing to resume, and no reason to go on to a key exchange.
+ * What a client of both versions shows as session id (RFC 8446, D.4) says nothing of that. */
+static bool may_resume(const struct client_hello *h)
+{
+    return h->has_psk || (h->has_session_id && h->versions.len == 0);
+}
+
 static enum tls_status choose_context(struct tls_session *s)
 {
     s->context = s->hooks.choose(s->hooks.owner, &s->hello);
@@ -315,6 +337,10 @@ static enum tls_status choose_context(struct tls_session *s)
         return fail_with(s, true,
                          s->context == NULL ? "no server of that name"
                                             : "handshake rejected (ssl_reject_handshake)");
+    }
+    if (!may_resume(&s->hello) && !may_sign(s)) {
+        send_plain_alert(s, MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR);
+        return fail_shed(s);
     }
     if (!put_hello_first(s)) {
         send_plain_alert(s, MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
@@ -381,19 +407,22 @@ bool session_know_client(struct tls_session *s, const mbedtls_x509_crt *crt)
     return true;
 }
 
-/* Before the state whose turn it is. */
-static void before_step(struct tls_session *s, int *state)
+/* Before the state whose turn it is. False: it must not come to it. */
+static bool before_step(struct tls_session *s, int *state)
 {
     if (*state == MBEDTLS_SSL_SERVER_CERTIFICATE) {
         /* A full handshake, whatever tickets were shown. */
         s->is_full = true;
         identity_unref(s->candidate);
         s->candidate = NULL;
+        if (!may_sign(s))
+            return false;
     }
     if (*state == MBEDTLS_SSL_TLS1_3_NEW_SESSION_TICKET &&
         (!session_know_client(s, mbedtls_ssl_get_peer_cert(&s->ssl)) ||
          !resume_is_worth_a_ticket(s)))
         *state = MBEDTLS_SSL_HANDSHAKE_OVER;
+    return true;
 }
 
 static int run_handshake(struct tls_session *s)
@@ -402,8 +431,8 @@ static int run_handshake(struct tls_session *s)
     resume_enter(s);
     while (rc == 0 && *state != MBEDTLS_SSL_HANDSHAKE_OVER) {
         int was = *state;
-        if (!s->is_client)
-            before_step(s, state);
+        if (!s->is_client && !before_step(s, state))
+            break;
         if (*state != MBEDTLS_SSL_HANDSHAKE_OVER)
             rc = mbedtls_ssl_handshake_step(&s->ssl);
         if (s->is_client && rc == 0 && was == MBEDTLS_SSL_CERTIFICATE_REQUEST)
@@ -423,6 +452,17 @@ static bool make_identity(struct tls_session *s)
     return true;
 }
 
+/* Where ServerHello still waits to be sent, the first call for an alert sends that alone. */
+static enum tls_status shed_after_hello(struct tls_session *s)
+{
+    for (bool waits = true; waits;) {
+        waits = s->ssl.MBEDTLS_PRIVATE(out_left) > 0;
+        (void)mbedtls_ssl_send_alert_message(&s->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                             MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR);
+    }
+    return fail_shed(s);
+}
+
 static enum tls_status shake_hands(struct tls_session *s)
 {
     size_t sent_before = buf_len(s->wire_out);
@@ -432,6 +472,8 @@ static enum tls_status shake_hands(struct tls_session *s)
                                              MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE);
         return fail_with(s, true, "the peer sent too much before the handshake's end");
     }
+    if (s->is_shed)
+        return shed_after_hello(s);
     if (rc == MBEDTLS_ERR_SSL_WANT_READ)
         return TLS_HANDSHAKING;
     if (rc != 0)

@@ -21,7 +21,8 @@ struct tls_session {
     struct identity *candidate; /* of the ticket, then of the certificates, until TLS_OPEN */
     struct str request;         /* a client's: see tls_session_certificate_request */
     unsigned tickets_tried;
-    bool is_full; /* the server showed its certificate: nothing was resumed */
+    bool is_full;           /* the server showed its certificate: nothing was resumed */
+    bool may_sign, is_shed; /* was asked, and answered: yes; no */
 
     /* The caller's buffers, while a call from outside runs. */
     struct buf *wire_in, *wire_out;

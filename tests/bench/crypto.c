@@ -289,7 +289,7 @@ static void handshake_ours(struct end *e, SSL_CTX *client_context)
     client_start(&c, client_context);
     double start = now_us();
     struct tls_session *session = tls_session_new(
-        (struct tls_session_hooks){choose, (void *)(uintptr_t)e->ours});
+        (struct tls_session_hooks){.choose = choose, .owner = (void *)(uintptr_t)e->ours});
     e->us += now_us() - start;
     enum tls_status status = TLS_HANDSHAKING;
     while (status == TLS_HANDSHAKING) {

@@ -74,6 +74,33 @@ def test_a_session_without_an_accepted_certificate_is_not_resumed(proxy, version
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+def test_ssl_handshake_rate_sheds_full_handshakes_and_lets_resumptions_in(proxy, version):
+    gate = proxy(server(), main="ssl_handshake_rate 2;")
+    client, shed = Client(gate, version), 0
+    assert client.get().status == 200
+    for _ in range(50):
+        try:
+            assert Client(gate, version).get().status == 200
+        except (ssl.SSLError, ConnectionResetError):
+            shed += 1
+        if not shed:
+            continue
+        assert client.get().status == 200 and client.reused
+        break
+    assert shed
+    gate.logged("TLS handshake shed: more than ssl_handshake_rate 2 while SSL handshaking, client: 127.0.0.1")
+    gate.logged("TLS handshake failed: shed: more full handshakes than ssl_handshake_rate")
+    wait_until(lambda: is_served(gate, version), "a second later")
+
+
+def is_served(gate, version):
+    try:
+        return Client(gate, version).get().status == 200
+    except (ssl.SSLError, ConnectionResetError):
+        return False
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 def test_where_nobody_asks_for_certificates_everybody_resumes(proxy, version):
     client = Client(proxy(server(TLS)), version, None)
     assert client.get().body.startswith(b". NONE") and client.get().body.startswith(b"r NONE")

@@ -40,6 +40,7 @@ struct process_conf {
     bool daemon, master_process;
     unsigned worker_processes;          /* auto is counted at load */
     uint64_t worker_rlimit_nofile;      /* 0: not given */
+    uint64_t ssl_handshake_rate;        /* of a worker, in a second; 0: any */
     uint64_t worker_rlimit_core;        /* octets; 0: no core files */
     int64_t worker_shutdown_timeout_ms; /* 0: none */
     unsigned worker_connections;

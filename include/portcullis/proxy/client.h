@@ -99,6 +99,7 @@ struct proxy {
     struct resolver **resolvers; /* by resolver_conf.index */
     struct access_logs *access_logs;
     struct limits *limits;
+    struct handshake_rate *handshake_rate;
     enum proxy_phase phase;
     void (*on_done)(void *owner);
     void *owner;

@@ -19,6 +19,9 @@ struct tls_session_hooks {
     /* The ClientHello is here: which server block serves it? NULL refuses with unrecognized_name.
      * Called once. */
     const struct tls_context *(*choose)(void *owner, const struct client_hello *hello);
+    /* A full handshake is about to cost us a signature. False sheds it. Once at most; NULL: all
+     * may. */
+    bool (*may_sign)(void *owner);
     void *owner;
 };
 

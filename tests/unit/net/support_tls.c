@@ -96,7 +96,8 @@ struct tls_session *server_session(bool refuses)
     cr_assert(tls_process_start());
     if (context == NULL)
         make_context();
-    return tls_session_new((struct tls_session_hooks){choose, refuses ? NULL : context});
+    return tls_session_new(
+        (struct tls_session_hooks){.choose = choose, .owner = refuses ? NULL : context});
 }
 
 /* ---- the client ---- */

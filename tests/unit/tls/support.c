@@ -255,7 +255,7 @@ void pair_start(struct pair *p, const struct tls_context *server, const struct t
     clock_update();
     cr_assert(tls_process_start());
     p->server = tls_session_new(
-        (struct tls_session_hooks){choose_owner, (void *)(uintptr_t)server});
+        (struct tls_session_hooks){.choose = choose_owner, .owner = (void *)(uintptr_t)server});
     p->client = tls_session_new_client(client, str_of(server_name));
 }
 

@@ -36,7 +36,8 @@ static void log_problem(int port, const char *problem)
 /* Tells each client what it is taken for; ends with it. */
 static void serve_one(int fd, struct tls_context *context, int port)
 {
-    struct tls_session *s = tls_session_new((struct tls_session_hooks){choose, context});
+    struct tls_session *s = tls_session_new(
+        (struct tls_session_hooks){.choose = choose, .owner = context});
     struct buf in = {0}, out = {0}, plain = {0}, answer = {0};
     enum tls_status status = TLS_HANDSHAKING;
     bool answered = false;

@@ -286,7 +286,8 @@ Test(session, refuses_names_and_handshakes)
     tls_session_receive(p.client, &p.to_client, &p.at_client, 1, &p.to_server);
     expect_alert(p.server, &p.to_server, 112);
     bool asked = false;
-    struct tls_session *nobody = tls_session_new((struct tls_session_hooks){choose_none, &asked});
+    struct tls_session *nobody = tls_session_new(
+        (struct tls_session_hooks){.choose = choose_none, .owner = &asked});
     pair_free(&p);
     pair_start(&p, context_of(&s), NULL, "localhost");
     tls_session_receive(p.client, &p.to_client, &p.at_client, 1, &p.to_server);

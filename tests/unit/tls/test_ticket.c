@@ -237,11 +237,18 @@ static struct tls_context *client_of(unsigned protocols, const char *name)
     return context_of(&s);
 }
 
-/* The client takes tickets; kept: what it has from before. */
-static void connect_with(struct pair *p, const struct tls_context *server,
-                         const struct tls_context *client, mbedtls_ssl_session *kept)
+static const struct tls_context *counted_server;
+
+static const struct tls_context *choose_counted(void *owner, const struct client_hello *hello)
 {
-    pair_start(p, server, client, "localhost");
+    (void)owner;
+    (void)hello;
+    return counted_server;
+}
+
+/* The client takes tickets; kept: what it has from before. */
+static void show_session(struct pair *p, mbedtls_ssl_session *kept)
+{
     mbedtls_ssl_config *config = p->client->client_config;
     mbedtls_ssl_conf_session_tickets(config, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
     mbedtls_ssl_conf_tls13_key_exchange_modes(config, MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_ALL);
@@ -249,6 +256,13 @@ static void connect_with(struct pair *p, const struct tls_context *server,
         config, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
     if (kept != NULL)
         cr_assert_eq(mbedtls_ssl_set_session(&p->client->ssl, kept), 0);
+}
+
+static void connect_with(struct pair *p, const struct tls_context *server,
+                         const struct tls_context *client, mbedtls_ssl_session *kept)
+{
+    pair_start(p, server, client, "localhost");
+    show_session(p, kept);
     pair_run(p);
     pair_run(p); /* mbedTLS looks at a ticket when it is next asked for data */
     cr_expect_eq(tls_session_status(p->server), TLS_OPEN, "%s", tls_session_problem(p->server));
@@ -293,6 +307,50 @@ Test(resumption, knows_the_client_without_its_certificate)
         cr_expect_eq(identity_proved_at(i), clock_wall());
         cr_expect_eq(tls_session_id(p.server).len, 64);
         pair_free(&p);
+        mbedtls_ssl_session_free(&kept);
+    }
+}
+
+static bool count_and_refuse(void *owner)
+{
+    ++*(size_t *)owner;
+    return false;
+}
+
+static size_t shed_or_served(const struct tls_context *server, const struct tls_context *client,
+                             mbedtls_ssl_session *kept, enum tls_status *status)
+{
+    struct pair p;
+    size_t asked = 0;
+    pair_start(&p, server, client, "localhost");
+    p.server->hooks = (struct tls_session_hooks){
+        .choose = choose_counted, .may_sign = count_and_refuse, .owner = &asked};
+    counted_server = server;
+    show_session(&p, kept);
+    pair_run(&p);
+    *status = tls_session_status(p.server);
+    cr_expect(*status == TLS_OPEN || tls_session_status(p.client) == TLS_FAILED);
+    pair_free(&p);
+    return asked;
+}
+
+Test(resumption, goes_on_where_full_handshakes_are_shed)
+{
+    struct tls_settings s = resuming();
+    struct tls_context *server = context_of(&s);
+    for (size_t v = 0; v < 2; v++) {
+        struct tls_context *client = client_of(versions[v], "client");
+        enum tls_status status;
+        mbedtls_ssl_session kept;
+        cr_expect_eq(shed_or_served(server, client, NULL, &status), 1);
+        cr_expect_eq(status, TLS_FAILED);
+        cr_assert(first(server, client, &kept));
+        cr_expect_eq(shed_or_served(server, client, &kept, &status), 0);
+        cr_expect_eq(status, TLS_OPEN);
+        /* A ticket that is not taken buys nothing. */
+        clock_fix(clock_wall_ms() + (TIMEOUT + 1) * 1000, START_MS + (TIMEOUT + 1) * 1000);
+        cr_expect_eq(shed_or_served(server, client, &kept, &status), 1);
+        cr_expect_eq(status, TLS_FAILED);
         mbedtls_ssl_session_free(&kept);
     }
 }
