@@ -127,6 +127,10 @@ static void on_master_message(struct builder *b)
         builder_reopen_log(b, &m);
     else if (m.type == MESSAGE_IMAGE)
         builder_send_to_workers(b, &m);
+    else if (m.type == MESSAGE_REST)
+        builder_rest(b);
+    else if (m.type == MESSAGE_RESUME)
+        builder_resume(b);
     message_close_fds(&m);
 }
 

@@ -32,7 +32,9 @@ struct builder {
     struct privilege privilege;
     struct sandbox sandbox;
     struct address_sockets *sockets; /* one for each of settings.listens */
-    struct slot *slots;              /* settings.workers of them; NULL: none were forked yet */
+    struct slot *slots; /* settings.workers of them, and behind them those that rest; NULL: none
+                           were forked yet */
+    unsigned slot_count;
     struct pollfd *polled;
     enum { BUILDING, SERVING, DRAINING, ENDING } state;
     unsigned deaths;    /* by signal, while building */
@@ -65,6 +67,9 @@ void builder_send_to_worker(struct slot *slot, const struct message *m);
 void builder_send_to_workers(struct builder *b, const struct message *m);
 void builder_order_workers(struct builder *b, enum message_type type);
 void builder_kill_workers(struct builder *b);
+/* WINCH: they drain, and nobody takes their place until the configuration resumes. */
+void builder_rest(struct builder *b);
+void builder_resume(struct builder *b);
 /* After SIGCHLD. */
 void builder_reap(struct builder *b);
 void builder_free_memory(struct builder *b);

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,7 +54,7 @@ static void drop_builders_descriptors(struct builder *b)
 {
     (void)close(b->channel);
     (void)close(b->signal_fd);
-    for (unsigned i = 0; i < b->settings.workers; i++)
+    for (unsigned i = 0; i < b->slot_count; i++)
         if (b->slots[i].pid != 0)
             (void)close(b->slots[i].channel);
 }
@@ -118,6 +119,7 @@ bool builder_start_workers(struct builder *b)
 {
     log_write(&log_process, LOG_NOTICE, "start worker processes");
     b->slots = mem_zalloc(sizeof *b->slots * b->settings.workers);
+    b->slot_count = b->settings.workers;
     b->polled = mem_zalloc(sizeof *b->polled * (b->settings.workers + 2));
     for (unsigned i = 0; i < b->settings.workers; i++)
         if (!start_worker(b, i))
@@ -131,7 +133,7 @@ unsigned builder_running_workers(const struct builder *b)
 {
     unsigned count = 0;
 
-    for (unsigned i = 0; b->slots != NULL && i < b->settings.workers; i++)
+    for (unsigned i = 0; b->slots != NULL && i < b->slot_count; i++)
         count += b->slots[i].pid != 0;
     return count;
 }
@@ -149,7 +151,7 @@ void builder_send_to_worker(struct slot *slot, const struct message *m)
 
 void builder_send_to_workers(struct builder *b, const struct message *m)
 {
-    for (unsigned i = 0; b->slots != NULL && i < b->settings.workers; i++)
+    for (unsigned i = 0; b->slots != NULL && i < b->slot_count; i++)
         builder_send_to_worker(&b->slots[i], m);
 }
 
@@ -164,10 +166,38 @@ void builder_order_workers(struct builder *b, enum message_type type)
 
 void builder_kill_workers(struct builder *b)
 {
-    for (unsigned i = 0; i < b->settings.workers; i++)
+    for (unsigned i = 0; i < b->slot_count; i++)
         if (b->slots[i].pid != 0)
             (void)kill(b->slots[i].pid, SIGKILL);
     b->kill_at_ms = clock_monotonic_ms() + KILL_AGAIN_MS;
+}
+
+/* Places behind the workers' own, of workers that have gone. */
+static void forget_rested(struct builder *b)
+{
+    while (b->slot_count > b->settings.workers && b->slots[b->slot_count - 1].pid == 0)
+        b->slot_count--;
+}
+
+void builder_rest(struct builder *b)
+{
+    unsigned workers = b->settings.workers;
+
+    if (b->state != SERVING)
+        return;
+    builder_order_workers(b, MESSAGE_RETIRE);
+    forget_rested(b);
+    b->slots = mem_realloc(b->slots, sizeof *b->slots * (b->slot_count + workers));
+    memcpy(&b->slots[b->slot_count], b->slots, sizeof *b->slots * workers);
+    memset(b->slots, 0, sizeof *b->slots * workers);
+    b->slot_count += workers;
+}
+
+void builder_resume(struct builder *b)
+{
+    for (unsigned i = 0; i < b->settings.workers && b->state == SERVING; i++)
+        if (b->slots[i].pid == 0)
+            b->slots[i].start_at_ms = clock_monotonic_ms();
 }
 
 /* ------------------------------------------------------------------ deaths */
@@ -205,7 +235,7 @@ static void plan_replacement(struct slot *slot)
 
 static void on_death(struct builder *b, pid_t pid, int status)
 {
-    for (unsigned i = 0; i < b->settings.workers; i++) {
+    for (unsigned i = 0; i < b->slot_count; i++) {
         struct slot *slot = &b->slots[i];
         if (slot->pid != pid)
             continue;
@@ -213,7 +243,7 @@ static void on_death(struct builder *b, pid_t pid, int status)
         (void)close(slot->channel);
         slot->pid = 0;
         slot->ready = false;
-        if (b->state >= DRAINING)
+        if (b->state >= DRAINING || i >= b->settings.workers)
             return;
         if (ends_the_build(b, status))
             builder_drain(b, MESSAGE_QUIT);

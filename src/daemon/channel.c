@@ -44,6 +44,8 @@ static size_t body_size(enum message_type type)
     case MESSAGE_RETIRE:
     case MESSAGE_QUIT:
     case MESSAGE_TERM:
+    case MESSAGE_REST:
+    case MESSAGE_RESUME:
         return 0;
     }
     assert(!"a message type");

@@ -29,6 +29,10 @@ enum message_type {
     MESSAGE_RETIRE, /* drain: a newer configuration serves */
     MESSAGE_QUIT,   /* drain: the program ends */
     MESSAGE_TERM,   /* end at once */
+    /* master to builder */
+    MESSAGE_REST,   /* the workers drain; the configuration stays */
+    MESSAGE_RESUME, /* workers again */
+    /* master to builder, builder to worker */
     MESSAGE_REOPEN, /* struct message_reopen with a descriptor */
 };
 

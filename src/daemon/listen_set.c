@@ -1,6 +1,7 @@
 #include "listen_set.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -22,6 +23,7 @@ struct listening {
 void listen_set_init(struct listen_set *set)
 {
     list_init(&set->sockets);
+    set->is_shared = false;
 }
 
 static struct listening *listening_of(struct list *link)
@@ -57,7 +59,7 @@ static void close_for_good(struct listen_set *set, struct listening *l)
     struct addr addr = l->addr;
 
     close_one(l);
-    if (!is_there(set, &addr))
+    if (!set->is_shared && !is_there(set, &addr))
         unlink_path(&addr);
 }
 
@@ -161,6 +163,37 @@ bool listen_set_get(struct listen_set *set, const struct listen_spec *spec, unsi
         add_fd(out, l);
     }
     return true;
+}
+
+/* ------------------------------------------------------------------ from and to other processes */
+
+static bool is_listening(int fd)
+{
+    int yes = 0;
+    socklen_t size = sizeof yes;
+
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &size) == 0 && yes;
+}
+
+bool listen_set_adopt(struct listen_set *set, int fd)
+{
+    struct sockaddr_storage name;
+    socklen_t size = sizeof name;
+
+    if (!is_listening(fd) || getsockname(fd, (struct sockaddr *)&name, &size) == -1 ||
+        fcntl(fd, F_SETFD, FD_CLOEXEC) == -1 || fcntl(fd, F_SETFL, O_NONBLOCK) == -1)
+        return false;
+    struct listening *l = MEM_NEW(struct listening);
+    addr_from_sockaddr(&l->addr, (struct sockaddr *)&name, size);
+    l->fd = fd;
+    list_push_back(&set->sockets, &l->link);
+    return true;
+}
+
+void listen_set_each(const struct listen_set *set, void (*each)(void *owner, int fd), void *owner)
+{
+    LIST_FOR_EACH(it, &set->sockets)
+    each(owner, listening_of(it)->fd);
 }
 
 /* ------------------------------------------------------------------ configurations come and go */

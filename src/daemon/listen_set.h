@@ -8,9 +8,13 @@
 
 struct listen_set {
     struct list sockets; /* of struct listening, several in a row for reuseport */
+    bool is_shared;      /* another process has them, too: unix sockets' paths stay */
 };
 
 void listen_set_init(struct listen_set *set);
+/* A socket that another process opened; false: it is no listening socket. */
+bool listen_set_adopt(struct listen_set *set, int fd);
+void listen_set_each(const struct listen_set *set, void (*each)(void *owner, int fd), void *owner);
 /* Marks all as unwanted by the configuration that is being built. */
 void listen_set_begin(struct listen_set *set);
 /* Sockets for spec: those that are there, and new ones up to wanted. Appends them to fds (room for

@@ -5,7 +5,8 @@
  *                                    └──▶ it ends: what was opened for it is closed, and the
  *                                         old one serves on
  *
- * A HUP during a build is remembered, once: reloads cannot pile up. */
+ * A HUP during a build is remembered, once: reloads cannot pile up. USR2 and WINCH are
+ * master_upgrade.c's. */
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
@@ -23,6 +24,7 @@
 #include "signals.h"
 #include "single.h"
 #include "title.h"
+#include "upgrade.h"
 
 /* A builder ends its workers one second after TERM; it gets a little longer itself. */
 #define KILL_AFTER_MS 2000
@@ -61,7 +63,7 @@ static void end_at_once(struct master *m);
 
 static bool move_pid_file(struct master *m, const struct builder_ref *b)
 {
-    if (strcmp(m->pid_path, b->pid_path) == 0)
+    if (strcmp(m->pid_path, b->pid_path) == 0 || m->successor != 0)
         return true;
     if (!pid_file_write(b->pid_path))
         return m->has_served; /* a reload goes on with the old one */
@@ -89,6 +91,7 @@ static void on_ready(struct master *m, struct builder_ref *b)
         ref_order(m->serving, MESSAGE_RETIRE);
     m->serving = b;
     m->pause_ms = 0;
+    m->is_resting = false;
     listen_set_commit(&m->sockets);
     if (!m->has_served)
         log_mirror_stderr(true); /* the pid file's trouble is told where the start's was */
@@ -184,6 +187,17 @@ static void on_death(struct master *m, struct builder_ref *b, int status)
     master_sweep(m);
 }
 
+static void on_child_end(struct master *m, pid_t pid, int status)
+{
+    if (pid == m->successor)
+        master_on_successor_end(m, status);
+    LIST_FOR_EACH(it, &m->builders)
+    if (ref_of(it)->pid == pid) {
+        on_death(m, ref_of(it), status);
+        return;
+    }
+}
+
 static void reap(struct master *m)
 {
     int status;
@@ -191,11 +205,7 @@ static void reap(struct master *m)
 
     /* As process 1 of a container, orphans too. */
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        LIST_FOR_EACH(it, &m->builders)
-    if (ref_of(it)->pid == pid) {
-        on_death(m, ref_of(it), status);
-        break;
-    }
+        on_child_end(m, pid, status);
 }
 
 /* ------------------------------------------------------------------ signals */
@@ -220,7 +230,9 @@ static void on_quit(struct master *m)
     if (m->state != RUNNING)
         return;
     m->state = QUITTING;
-    stop_serving(m, MESSAGE_QUIT);
+    /* With a newer program that serves, it is a change like a reload: who is connected has an
+     * answer. */
+    stop_serving(m, m->successor != 0 ? MESSAGE_RETIRE : MESSAGE_QUIT);
 }
 
 static void end_at_once(struct master *m)
@@ -234,7 +246,7 @@ static void end_at_once(struct master *m)
 
 static void on_reload(struct master *m)
 {
-    if (m->state != RUNNING)
+    if (m->state != RUNNING || master_resume(m))
         return;
     log_write(&log_process, LOG_NOTICE, "reconfiguring");
     if (m->building != NULL)
@@ -249,11 +261,6 @@ static void on_reopen(struct master *m)
     master_reopen_logs(m);
 }
 
-static void on_unsupported(struct master *m)
-{
-    (void)m;
-}
-
 static const struct signal_row {
     int number;
     const char *name, *action;
@@ -264,8 +271,8 @@ static const struct signal_row {
     {SIGTERM, "SIGTERM", "exiting", end_at_once},
     {SIGINT, "SIGINT", "exiting", end_at_once},
     {SIGUSR1, "SIGUSR1", "reopening logs", on_reopen},
-    {SIGUSR2, "SIGUSR2", "ignored: changing the binary is not supported", on_unsupported},
-    {SIGWINCH, "SIGWINCH", "ignored: stopping workers alone is not supported", on_unsupported},
+    {SIGUSR2, "SIGUSR2", "changing binary", master_upgrade},
+    {SIGWINCH, "SIGWINCH", "stop accepting connections", master_rest},
 };
 
 #define SIGNALS (sizeof signals / sizeof signals[0])
@@ -276,6 +283,8 @@ static void on_signal(struct master *m, const struct signalfd_siginfo *info)
         reap(m);
         return;
     }
+    if (info->ssi_signo == SIGWINCH && info->ssi_code == SI_KERNEL)
+        return; /* the terminal's window has another size */
     for (size_t i = 0; i < SIGNALS; i++) {
         const struct signal_row *row = &signals[i];
         if ((uint32_t)row->number != info->ssi_signo)
@@ -336,6 +345,7 @@ static void poll_once(struct master *m)
     }
     (void)poll(polled, count, wait_ms(m));
     clock_update();
+    master_share_sockets(m);
     /* Messages first: signals may free builders. */
     for (size_t i = 1; i < count; i++)
         if (polled[i].revents != 0)
@@ -408,8 +418,7 @@ static void go_to_background(struct master *m)
 static void end(struct master *m)
 {
     listen_set_close(&m->sockets);
-    if (m->pid_path[0] != '\0')
-        pid_file_remove(m->pid_path);
+    master_remove_pid_file(m);
     if (m->has_served)
         log_write(&log_process, LOG_NOTICE, "exit");
     if (m->report_fd != -1)
@@ -422,6 +431,7 @@ int daemon_run(const struct app *app, void *context, char **argv)
 {
     struct master m = {.app = app, .context = context, .report_fd = -1};
 
+    upgrade_init(argv);
     title_init(argv);
     title_set("master process");
     signals_block();
@@ -429,6 +439,7 @@ int daemon_run(const struct app *app, void *context, char **argv)
     m.signal_fd = open_signals();
     list_init(&m.builders);
     listen_set_init(&m.sockets);
+    master_adopt_sockets(&m);
     start_builder(&m);
     run(&m);
     if (m.place == MUST_DETACH)

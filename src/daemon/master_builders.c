@@ -51,7 +51,7 @@ static void keep_channel_and_log(int channel)
 
 static enum builder_kind next_kind(const struct master *m)
 {
-    if (m->has_served)
+    if (m->has_served || m->place == UPGRADED)
         return BUILDER_RELOAD;
     return m->place == DETACHED ? BUILDER_DETACHED : BUILDER_FIRST;
 }

@@ -39,8 +39,16 @@ struct master {
     struct log *log;         /* the chain of the serving configuration */
     char pid_path[PATH_MAX]; /* empty: not written */
     enum { RUNNING, QUITTING, TERMINATING } state;
-    enum { IN_FOREGROUND, MUST_DETACH, DETACHED, MUST_BE_SINGLE } place;
+    enum {
+        IN_FOREGROUND,
+        MUST_DETACH,
+        DETACHED,
+        UPGRADED, /* started by an older master, to where that was */
+        MUST_BE_SINGLE
+    } place;
     bool has_served, reload_asked;
+    pid_t predecessor, successor;      /* masters of an older and a newer program; 0: none */
+    bool is_resting;                   /* WINCH */
     int64_t kill_at_ms, rebuild_at_ms; /* 0: not planned */
     int64_t pause_ms;
     int status;
@@ -56,6 +64,19 @@ void ref_send(struct builder_ref *b, const struct message *msg);
 /* Others are told what this one trusts. */
 void ref_share_image(struct master *m, struct builder_ref *b);
 void ref_order(struct builder_ref *b, enum message_type type);
+
+/* ---- master_upgrade.c ---- */
+
+/* At the start: those of an older program. */
+void master_adopt_sockets(struct master *m);
+/* Whenever another master may have come or gone. */
+void master_share_sockets(struct master *m);
+void master_upgrade(struct master *m);
+void master_rest(struct master *m);
+/* False: there is no newer program, HUP means what it always does. */
+bool master_resume(struct master *m);
+void master_on_successor_end(struct master *m, int status);
+void master_remove_pid_file(const struct master *m);
 
 /* ---- master_requests.c ---- */
 

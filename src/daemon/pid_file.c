@@ -24,6 +24,14 @@ bool pid_file_write(const char *path)
     return ok;
 }
 
+bool pid_file_rename(const char *from, const char *to)
+{
+    if (rename(from, to) == 0)
+        return true;
+    log_write_errno(&log_process, LOG_ALERT, errno, "rename() \"%s\" to \"%s\" failed", from, to);
+    return false;
+}
+
 void pid_file_remove(const char *path)
 {
     if (unlink(path) == -1)

@@ -7,6 +7,8 @@
 
 /* False: the log says why. */
 bool pid_file_write(const char *path);
+/* False: the log says why. */
+bool pid_file_rename(const char *from, const char *to);
 void pid_file_remove(const char *path);
 /* 0: the log says why, in nginx's words. */
 pid_t pid_file_read(const char *path);

@@ -60,7 +60,7 @@ def proxy(binary, certs, tmp_path):
     def start(text, **options):
         folder = tmp_path / f"proxy{len(running)}"
         folder.mkdir()
-        running.append(harness.Proxy(binary, certs, folder, text, **options))
+        running.append(harness.Proxy(options.pop("binary", binary), certs, folder, text, **options))
         return running[-1]
 
     yield start

@@ -141,6 +141,28 @@ Test(listen_set, opens_more_with_reuseport_and_keeps_the_surplus)
     listen_set_commit(&set);
 }
 
+Test(listen_set, adopts_what_another_process_opened)
+{
+    struct listen_spec s = loopback(0), u = path_spec("sock");
+    struct addr a = s.addr;
+    int fd = socket(AF_INET, SOCK_STREAM, 0), first;
+
+    cr_assert(!listen_set_adopt(&set, fd), "it does not listen");
+    cr_assert(!listen_set_adopt(&set, 999));
+    cr_assert(bind(fd, &a.sa, a.len) == 0 && listen(fd, 1) == 0);
+    cr_assert(getsockname(fd, &s.addr.sa, &s.addr.len) == 0);
+    cr_assert(listen_set_adopt(&set, fd));
+    listen_set_begin(&set);
+    cr_assert_eq(get(&s, 1, &first), 1);
+    cr_assert_eq(first, fd);
+    (void)get(&u, 1, NULL);
+    listen_set_commit(&set);
+    cr_assert(connects(&s));
+    set.is_shared = true;
+    listen_set_close(&set);
+    cr_assert_eq(unlink(u.addr.un.sun_path), 0, "the other process's path");
+}
+
 Test(listen_set, says_which_call_failed)
 {
     struct listen_spec s = loopback(free_port());

@@ -79,3 +79,16 @@ Test(pid_file, refuses_what_is_no_process_id)
     cr_assert(log_has("invalid PID number \"12x\" in \"/tmp/portcullis-pid-"));
     (void)fclose(logged);
 }
+
+Test(pid_file, is_renamed_or_says_why_not)
+{
+    char other[80];
+
+    (void)snprintf(other, sizeof other, "%s.oldbin", path);
+    cr_assert(pid_file_write(path) && pid_file_rename(path, other));
+    cr_assert_eq(pid_file_read(other), getpid());
+    cr_assert(pid_file_rename(other, path));
+    keep_log();
+    cr_assert(!pid_file_rename(other, path));
+    cr_assert(log_has("rename()"));
+}

@@ -1,0 +1,107 @@
+/* Two masters, an old program's and a new one's, as nginx has them:
+ *
+ *   USR2    the pid file becomes .oldbin, the new program starts and writes its own; both serve
+ *   WINCH   the old one's workers drain and go; its configuration stays, loaded
+ *   QUIT    to the old one: the change is done.
+ *           To the new one, or its failure: the old one's workers come back and the pid file, too
+ *   HUP     to the old one brings its workers back, without a look at the file, which the old
+ *           program may not understand */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "master_impl.h"
+#include "pid_file.h"
+#include "upgrade.h"
+
+#define SUFFIX ".oldbin"
+
+struct old_path {
+    char text[PATH_MAX + sizeof SUFFIX];
+};
+
+static struct old_path old_path_of(const struct master *m)
+{
+    struct old_path p;
+
+    (void)snprintf(p.text, sizeof p.text, "%s" SUFFIX, m->pid_path);
+    return p;
+}
+
+static bool is_upgrade_under_way(const struct master *m)
+{
+    return m->successor != 0 || (m->place == UPGRADED && getppid() == m->predecessor);
+}
+
+void master_share_sockets(struct master *m)
+{
+    m->sockets.is_shared = is_upgrade_under_way(m);
+}
+
+void master_adopt_sockets(struct master *m)
+{
+    if (!upgrade_adopt(&m->sockets))
+        return;
+    m->place = UPGRADED;
+    m->predecessor = getppid();
+    master_share_sockets(m);
+}
+
+void master_upgrade(struct master *m)
+{
+    if (m->state != RUNNING || !m->has_served || is_upgrade_under_way(m)) {
+        log_write(&log_process, LOG_NOTICE, "a change of the binary is under way, ignored");
+        return;
+    }
+    if (!pid_file_rename(m->pid_path, old_path_of(m).text))
+        return;
+    m->successor = upgrade_start(&m->sockets);
+    if (m->successor == -1) {
+        log_write_errno(&log_process, LOG_ALERT, errno, "fork() failed");
+        m->successor = 0;
+        (void)pid_file_rename(old_path_of(m).text, m->pid_path);
+        return;
+    }
+    log_write(&log_process, LOG_NOTICE, "start new binary process %d", (int)m->successor);
+}
+
+void master_rest(struct master *m)
+{
+    if (m->state != RUNNING || m->serving == NULL)
+        return;
+    m->is_resting = true;
+    ref_order(m->serving, MESSAGE_REST);
+}
+
+bool master_resume(struct master *m)
+{
+    if (m->successor == 0)
+        return false;
+    m->is_resting = false;
+    if (m->serving != NULL)
+        ref_order(m->serving, MESSAGE_RESUME);
+    return true;
+}
+
+void master_on_successor_end(struct master *m, int status)
+{
+    if (WIFSIGNALED(status))
+        log_write(&log_process, LOG_ALERT, "new binary process %d exited on signal %d",
+                  (int)m->successor, WTERMSIG(status));
+    else
+        log_write(&log_process, LOG_NOTICE, "new binary process %d exited with code %d",
+                  (int)m->successor, WEXITSTATUS(status));
+    (void)pid_file_rename(old_path_of(m).text, m->pid_path);
+    if (m->is_resting && m->state == RUNNING)
+        (void)master_resume(m);
+    m->successor = 0;
+    master_share_sockets(m);
+}
+
+void master_remove_pid_file(const struct master *m)
+{
+    if (m->pid_path[0] != '\0')
+        pid_file_remove(m->successor != 0 ? old_path_of(m).text : m->pid_path);
+}

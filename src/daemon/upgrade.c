@@ -1,0 +1,94 @@
+#include "upgrade.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "portcullis/base/buf.h"
+#include "portcullis/base/log.h"
+#include "portcullis/base/memory.h"
+
+#define VARIABLE "PORTCULLIS_SOCKETS" /* "5;6;" */
+
+static char **words; /* with NULL; live as long as the process */
+static char program[PATH_MAX];
+
+/* A word without a slash was found in PATH, which may be another one by then. */
+static void find_program(const char *word)
+{
+    ssize_t n = -1;
+
+    if (strchr(word, '/') == NULL)
+        n = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (n > 0)
+        program[n] = '\0';
+    else
+        (void)snprintf(program, sizeof program, "%s", word);
+}
+
+void upgrade_init(char **argv)
+{
+    size_t count = 0;
+
+    while (argv[count] != NULL)
+        count++;
+    words = mem_zalloc(sizeof *words * (count + 1));
+    for (size_t i = 0; i < count; i++)
+        words[i] = mem_strdup(argv[i]);
+    find_program(argv[0]);
+}
+
+static void hand_over(void *owner, int fd)
+{
+    (void)fcntl(fd, F_SETFD, 0);
+    buf_printf(owner, "%d;", fd);
+}
+
+static __attribute__((noreturn)) void become_new(const struct listen_set *set)
+{
+    struct buf numbers = {0};
+
+    listen_set_each(set, hand_over, &numbers);
+    buf_append_char(&numbers, '\0');
+    (void)setenv(VARIABLE, numbers.data + numbers.start, 1);
+    (void)execv(program, words);
+    log_write_errno(&log_process, LOG_ALERT, errno, "execve() failed while executing \"%s\"",
+                    program);
+    _exit(1);
+}
+
+pid_t upgrade_start(const struct listen_set *set)
+{
+    pid_t pid = fork();
+
+    if (pid == 0)
+        become_new(set);
+    return pid;
+}
+
+static void adopt_number(struct listen_set *set, struct str number)
+{
+    uint64_t fd;
+
+    if (!str_to_u64(number, &fd) || fd > INT_MAX || !listen_set_adopt(set, (int)fd))
+        log_write(&log_process, LOG_EMERG,
+                  "invalid socket number \"%.*s\" in " VARIABLE " environment variable, ignored",
+                  STR_ARG(number));
+}
+
+bool upgrade_adopt(struct listen_set *set)
+{
+    struct str rest = str_of(getenv(VARIABLE) != NULL ? getenv(VARIABLE) : "");
+
+    if (rest.len == 0)
+        return false;
+    log_write(&log_process, LOG_NOTICE, "using inherited sockets from \"%.*s\"", STR_ARG(rest));
+    while (rest.len > 0)
+        adopt_number(set, str_cut(&rest, ';'));
+    (void)unsetenv(VARIABLE);
+    return true;
+}
