@@ -9,6 +9,7 @@ import pytest
 from harness import ARTICLE
 
 ROGUES = pathlib.Path(__file__).resolve().parents[2] / "certs/rogues.tsv"
+STATUS = {"ok": 200, "host_not_for_this_connection": 421}
 Rogue = collections.namedtuple("Rogue", "name expected needs")
 
 
@@ -18,13 +19,22 @@ def rogues():
             yield Rogue(*line.split("\t")[:3])
 
 
+DIRECTIVES = {"crl": "ssl_crl {certs}/rogues/%s;", "depth": "ssl_verify_depth %s;", "deny": "ssl_client_deny %s;"}
+OTHER_HOST = """server { listen {port} ssl; server_name %s; ssl_certificate {certs}/server.crt; ssl_certificate_key {certs}/server.key;
+    ssl_client_certificate {certs}/rogues/self-signed.crt; ssl_verify_client on; return 204; }"""
+
+
+def needs_of(rogue):
+    return dict(n.split("=") for n in rogue.needs.split(",") if "=" in n)
+
+
 def block_for(rogue, certs, upstream):
-    needs = dict(n.split("=") for n in rogue.needs.split(",") if "=" in n)
-    more = f"ssl_crl {certs}/rogues/{needs['crl']};" if "crl" in needs else ""
-    more += f"ssl_verify_depth {needs['depth']};" if "depth" in needs else ""
-    return (ARTICLE.replace("ssl_verify_client on;", "ssl_verify_client on; " + more)
-            .replace("web_server:port", upstream.address),
-            "DEFAULT@SECLEVEL=0" if "seclevel" in needs else None)
+    needs = needs_of(rogue)
+    more = "".join(text % needs[need] for need, text in DIRECTIVES.items() if need in needs)
+    block = ARTICLE.replace("ssl_verify_client on;", "ssl_verify_client on; " + more).replace("web_server:port", upstream.address)
+    if "host" in needs:
+        block = "events {} http {" + block + OTHER_HOST % needs["host"] + "}"
+    return block.replace("{certs}", str(certs)), "DEFAULT@SECLEVEL=0" if "seclevel" in needs else None
 
 
 @pytest.fixture
@@ -49,10 +59,10 @@ def test_every_certificate_of_the_gallery_gets_its_verdict_twice(gallery, upstre
         try:
             for request in ("first", "second"):  # a refusal closes: the second is a connection of its own
                 with gate.tls(rogue.name, version, ciphers=ciphers) as c:
-                    answer = c.get(headers="Accept: application/json\r\n")
+                    answer = c.get(host=needs_of(rogue).get("host", "localhost"), headers="Accept: application/json\r\n")
                 got = "ok" if answer.status == 200 else json.loads(answer.body)["reason"]
                 seen = len(upstream.requests) - before
-                if got != rogue.expected or answer.status != (200 if got == "ok" else 403):
+                if got != rogue.expected or answer.status != STATUS.get(got, 403):
                     wrong.append((rogue, request, answer.status, got))
                 if got != "ok" and seen:
                     wrong.append((rogue, request, "reached the upstream"))

@@ -168,6 +168,7 @@ static void read_needs(struct rogue *r, char *needs)
 {
     r->depth = 1;
     r->crl[0] = '\0';
+    r->is_of_proxy = strncmp(needs, "deny=", 5) == 0 || strncmp(needs, "host=", 5) == 0;
     for (char *rest = needs, *word; (word = strsep(&rest, " ,")) != NULL;) {
         if (strncmp(word, "crl=", 4) == 0)
             snprintf(r->crl, sizeof r->crl, "rogues/%.60s", word + 4);

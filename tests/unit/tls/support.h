@@ -34,6 +34,7 @@ struct trust *trust_of(const char *ca, const char *crl); /* NULL: none */
 struct rogue {
     char name[64], expected[64], crl[96];
     unsigned depth;
+    bool is_of_proxy; /* decided by a rule or by the connection, not by the chain */
 };
 size_t read_rogues(struct rogue *out, size_t max);
 
