@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "memo.h"
 #include "name.h"
 #include "portcullis/base/memory.h"
 
@@ -31,6 +32,7 @@ void trust_free(struct trust *t)
     mem_free(t->crls);
     arena_deinit(&t->arena);
     mem_free(t);
+    memo_wipe(); /* right as it is, but of CAs that may be gone */
 }
 
 static bool has_certificate(const struct trust *t, struct str der)
