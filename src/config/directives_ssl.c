@@ -237,6 +237,7 @@ static const struct directive rows[] = {
     {"ssl_session_timeout", IN_HTTP_SERVER, 1, 1, set_msec, TLS(session_timeout_ms), "5m", 0, NULL},
     {"ssl_buffer_size", IN_HTTP_SERVER, 1, 1, set_size, TLS(buffer_size), "16k", 0, &buffer},
     {"ssl_client_recheck", IN_HTTP_SERVER, 1, 1, set_msec, S(client_recheck_ms), "60s", 0, NULL},
+    {"ssl_watch_files", IN_HTTP, 1, 1, set_flag, S(watch_files), "off", 0, NULL},
     {"ssl_handshake_timeout", IN_HTTP_SERVER, 1, 1, set_msec, S(tls_handshake_timeout_ms), "60s", 0,
      NULL},
 };

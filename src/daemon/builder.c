@@ -37,6 +37,8 @@ void builder_drain(struct builder *b, enum message_type order)
         b->failed = true;
     if (b->state < DRAINING)
         builder_close_sockets(b);
+    builder_stop_watching(b);
+    builder_forget_reader(b);
     b->state = DRAINING;
     builder_order_workers(b, order);
 }
@@ -167,27 +169,34 @@ static int wait_ms(const struct builder *b)
 static void await_events(struct builder *b)
 {
     unsigned workers = b->settings.workers;
+    bool serves = b->state == SERVING;
 
-    b->polled[0] = (struct pollfd){.fd = b->signal_fd, .events = POLLIN};
-    b->polled[1] = (struct pollfd){.fd = b->channel, .events = POLLIN};
+    b->polled[POLLED_SIGNALS] = (struct pollfd){.fd = b->signal_fd, .events = POLLIN};
+    b->polled[POLLED_MASTER] = (struct pollfd){.fd = b->channel, .events = POLLIN};
+    b->polled[POLLED_WATCH] = (struct pollfd){.fd = serves ? b->watch_fd : -1, .events = POLLIN};
+    b->polled[POLLED_READER] = (struct pollfd){.fd = b->reader, .events = POLLIN};
     for (unsigned i = 0; i < workers; i++)
         /* A worker that ended is SIGCHLD's. */
-        b->polled[i + 2] = (struct pollfd){
+        b->polled[i + POLLED_OWN] = (struct pollfd){
             .fd = b->slots[i].pid != 0 && !b->slots[i].ready ? b->slots[i].channel : -1,
             .events = POLLIN};
-    (void)poll(b->polled, workers + 2, wait_ms(b));
+    (void)poll(b->polled, workers + POLLED_OWN, wait_ms(b));
     clock_update();
 }
 
 static void handle_events(struct builder *b)
 {
     for (unsigned i = 0; i < b->settings.workers; i++)
-        if ((b->polled[i + 2].revents & POLLIN) != 0 && b->slots[i].pid != 0)
+        if ((b->polled[i + POLLED_OWN].revents & POLLIN) != 0 && b->slots[i].pid != 0)
             on_worker_message(b, &b->slots[i]);
-    if (b->polled[0].revents != 0)
+    if (b->polled[POLLED_SIGNALS].revents != 0)
         on_signals(b);
-    if (b->polled[1].revents != 0)
+    if (b->polled[POLLED_MASTER].revents != 0)
         on_master_message(b);
+    if (b->polled[POLLED_WATCH].revents != 0 && b->watch_fd != -1)
+        builder_on_watch(b);
+    if (b->polled[POLLED_READER].revents != 0 && b->reader != -1)
+        builder_on_reader(b);
     if (b->kill_at_ms != 0 && clock_monotonic_ms() >= b->kill_at_ms)
         builder_kill_workers(b);
     builder_start_due_workers(b);
@@ -287,6 +296,7 @@ static bool build(struct builder *b, enum builder_kind kind)
     make_sandbox(b);
     if (!builder_start_workers(b))
         return false;
+    builder_watch(b);
     step(b, BUILD_FORKED);
     return true;
 }
@@ -296,6 +306,8 @@ int builder_run(const struct app *app, void *context, int channel, enum builder_
     struct builder b = {.app = app,
                         .context = context,
                         .channel = channel,
+                        .watch_fd = -1,
+                        .reader = -1,
                         .signal_fd = signals_open((int[]){SIGCHLD, SIGTERM}, 2),
                         .sandbox = SANDBOX_NONE};
 

@@ -1,5 +1,6 @@
-/* What the three files of the builder share: builder.c decides the order of things,
- * builder_request.c gets what the master has, builder_workers.c forks and watches. */
+/* What the files of the builder share: builder.c decides the order of things,
+ * builder_request.c gets what the master has, builder_workers.c forks and watches workers,
+ * builder_watch.c watches files. */
 #ifndef PORTCULLIS_SRC_DAEMON_BUILDER_IMPL_H
 #define PORTCULLIS_SRC_DAEMON_BUILDER_IMPL_H
 
@@ -8,6 +9,9 @@
 #include "builder.h"
 #include "channel.h"
 #include "privilege.h"
+
+/* In builder.polled, before the workers' channels. */
+enum { POLLED_SIGNALS, POLLED_MASTER, POLLED_WATCH, POLLED_READER, POLLED_OWN };
 
 /* For one worker after the other. */
 struct slot {
@@ -28,6 +32,8 @@ struct builder {
     const struct app *app;
     void *context, *conf;
     int channel, signal_fd;
+    int watch_fd, reader; /* -1: files are not watched, and not read again */
+    bool must_reread;
     struct daemon_settings settings;
     struct privilege privilege;
     struct sandbox sandbox;
@@ -57,6 +63,15 @@ bool builder_get_zones(struct builder *b);
 bool builder_get_sockets(struct builder *b);
 void builder_close_sockets(struct builder *b);
 
+/* ---- builder_watch.c ---- */
+
+void builder_watch(struct builder *b);
+void builder_stop_watching(struct builder *b);
+/* watch_fd, or the reader's channel, can be read. */
+void builder_on_watch(struct builder *b);
+void builder_on_reader(struct builder *b);
+void builder_forget_reader(struct builder *b);
+
 /* ---- builder_workers.c ---- */
 
 bool builder_start_workers(struct builder *b);
@@ -66,6 +81,9 @@ unsigned builder_running_workers(const struct builder *b);
 void builder_send_to_worker(struct slot *slot, const struct message *m);
 void builder_send_to_workers(struct builder *b, const struct message *m);
 void builder_order_workers(struct builder *b, enum message_type type);
+/* In a child: nothing of the builder's own stays open, or the ends of its channels would not be
+ * seen. */
+void builder_drop_descriptors(struct builder *b);
 void builder_kill_workers(struct builder *b);
 /* WINCH: they drain, and nobody takes their place until the configuration resumes. */
 void builder_rest(struct builder *b);

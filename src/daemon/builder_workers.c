@@ -48,10 +48,10 @@ static size_t deal_sockets(struct builder *b, size_t worker, struct app_socket *
     return count;
 }
 
-/* In the new worker: nothing of the builder's own stays open, or the ends of its channels would not
- * be seen. */
-static void drop_builders_descriptors(struct builder *b)
+void builder_drop_descriptors(struct builder *b)
 {
+    builder_stop_watching(b);
+    builder_forget_reader(b);
     (void)close(b->channel);
     (void)close(b->signal_fd);
     for (unsigned i = 0; i < b->slot_count; i++)
@@ -72,7 +72,7 @@ static __attribute__((noreturn)) void become_worker(struct builder *b, unsigned 
 {
     struct app_socket *sockets;
 
-    drop_builders_descriptors(b);
+    builder_drop_descriptors(b);
     title_set("worker process");
     size_t count = deal_sockets(b, index, &sockets);
     struct worker_start start = {b->app,      b->conf, &b->settings, &b->privilege,
@@ -120,7 +120,7 @@ bool builder_start_workers(struct builder *b)
     log_write(&log_process, LOG_NOTICE, "start worker processes");
     b->slots = mem_zalloc(sizeof *b->slots * b->settings.workers);
     b->slot_count = b->settings.workers;
-    b->polled = mem_zalloc(sizeof *b->polled * (b->settings.workers + 2));
+    b->polled = mem_zalloc(sizeof *b->polled * (b->settings.workers + POLLED_OWN));
     for (unsigned i = 0; i < b->settings.workers; i++)
         if (!start_worker(b, i))
             return false;

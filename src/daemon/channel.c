@@ -40,6 +40,7 @@ static size_t body_size(enum message_type type)
         return sizeof(struct message_reopen);
     case MESSAGE_READY:
     case MESSAGE_IMAGE:
+    case MESSAGE_RELOAD:
     case MESSAGE_START:
     case MESSAGE_RETIRE:
     case MESSAGE_QUIT:

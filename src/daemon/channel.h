@@ -20,8 +20,10 @@ enum message_type {
     MESSAGE_ZONE,     /* struct message_zone; answered by MESSAGE_RESULT with a descriptor */
     MESSAGE_LISTEN,   /* struct message_listen; answered by MESSAGE_RESULTs with descriptors */
     MESSAGE_READY,    /* also worker to builder */
-    /* builder to master, master to older builders, those to their workers */
-    MESSAGE_IMAGE, /* with a descriptor */
+    /* reader to builder, builder to its workers and to the master, master to older builders, those
+     * to theirs */
+    MESSAGE_IMAGE,  /* with a descriptor */
+    MESSAGE_RELOAD, /* as HUP: files have changed; also reader to builder */
     /* master to builder */
     MESSAGE_RESULT, /* struct message_result */
     /* master to builder, builder to worker */

@@ -108,12 +108,27 @@ static void on_ready(struct master *m, struct builder_ref *b)
         start_builder(m);
 }
 
+static void on_reload(struct master *m);
+
+/* Files of the configuration that serves have changed. */
+static void on_news(struct master *m, struct builder_ref *b, struct message *msg)
+{
+    if (msg->type == MESSAGE_RELOAD)
+        on_reload(m);
+    if (msg->type != MESSAGE_IMAGE)
+        return;
+    ref_on_image(b, msg);
+    ref_share_image(m, b);
+}
+
 static void on_message(struct master *m, struct builder_ref *b, struct message *msg)
 {
     if (m->state != RUNNING)
         return;
     if (msg->type == MESSAGE_READY)
         on_ready(m, b);
+    else if (b == m->serving)
+        on_news(m, b, msg);
     if (b != m->building)
         return;
     if (msg->type == MESSAGE_IMAGE)

@@ -123,7 +123,7 @@ void ref_share_image(struct master *m, struct builder_ref *b)
     msg.fds[0] = b->image;
     msg.fd_count = 1;
     LIST_FOR_EACH(it, &m->builders)
-    if (ref_of(it) != b)
+    if (ref_of(it) != b && ref_of(it) != m->building) /* it reads for itself */
         ref_send(ref_of(it), &msg);
     message_close_fds(&msg);
     b->image = -1;

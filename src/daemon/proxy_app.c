@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "channel.h"
+#include "file_watch.h"
 #include "listen_set.h"
 #include "log_set.h"
 #include "portcullis/base/memory.h"
@@ -14,11 +15,14 @@
 #include "portcullis/proxy/folders.h"
 #include "portcullis/proxy/proxy.h"
 #include "portcullis/tls/context.h"
+#include "portcullis/tls/renewal.h"
 #include "portcullis/tls/trust_image.h"
 #include "privilege.h"
 
 /* A configuration and what the skeleton is told of it. */
 struct loaded {
+    time_t since; /* files were read then, or later */
+    struct file_watch *watch;
     struct snapshot *snapshot;
     struct listen_spec *listens;    /* one for each of http.binds that has a socket of its own */
     const struct bind_conf **binds; /* theirs */
@@ -162,12 +166,14 @@ static void unload(void *conf)
 
 static void *load(void *context, struct daemon_settings *s)
 {
+    time_t since = time(NULL);
     struct snapshot *snapshot = proxy_app_read(context);
 
     if (snapshot == NULL)
         return NULL;
     struct loaded *l = MEM_NEW(struct loaded);
     l->snapshot = snapshot;
+    l->since = since;
     add_listens(l);
     fill_settings(s, l);
     set_environment(&snapshot->process);
@@ -324,6 +330,78 @@ static void take_image(void *conf, void *running, int image)
         proxy_trust_changed(running);
 }
 
+/* ------------------------------------------------------------------ ssl_watch_files */
+
+static bool watches_files(const struct snapshot *s)
+{
+    return s->http.servers.count > 0 && s->http.servers.items[0]->watch_files;
+}
+
+static int start_watch(void *conf)
+{
+    struct loaded *l = conf;
+    const struct str *paths;
+
+    if (!watches_files(l->snapshot))
+        return -1;
+    size_t count = tls_pool_files(l->snapshot->tls_pool, &l->snapshot->arena, &paths);
+    l->watch = file_watch_new(paths, count, l->since);
+    if (l->watch != NULL)
+        return file_watch_fd(l->watch);
+    log_write_errno(&log_process, LOG_ERROR, errno, "files cannot be watched (ssl_watch_files)");
+    return -1;
+}
+
+static bool has_settled(void *conf)
+{
+    struct loaded *l = conf;
+
+    return file_watch_take(l->watch);
+}
+
+static void stop_watch(void *conf)
+{
+    struct loaded *l = conf;
+
+    file_watch_free(l->watch);
+    l->watch = NULL;
+}
+
+static void on_bad_file(void *owner, enum log_level level, const char *message)
+{
+    (void)owner;
+    if (level <= LOG_ERROR)
+        log_write(&log_process, LOG_ERROR, "%s; what is in use stays (ssl_watch_files)", message);
+    else
+        log_write(&log_process, level, "%s", message);
+}
+
+static enum app_reread reread(void *conf, int *image)
+{
+    static const struct {
+        enum app_reread what;
+        const char *how;
+    } outcomes[] = {
+        [TLS_RENEWAL_NOTHING] = {APP_REREAD_NOTHING, NULL},
+        [TLS_RENEWAL_TRUST] = {APP_REREAD_IMAGE, "clients are judged by it from now on"},
+        [TLS_RENEWAL_CERTIFICATES] = {APP_REREAD_RELOAD, "the configuration is loaded anew"},
+    };
+    const struct loaded *l = conf;
+    struct buf what = {0};
+    enum tls_renewal r = tls_pool_renew(l->snapshot->tls_pool,
+                                        (struct tls_report){.problem = on_bad_file}, &what, image);
+
+    if (r != TLS_RENEWAL_NOTHING)
+        log_write(&log_process, LOG_NOTICE, "files have changed: %.*s; %s (ssl_watch_files)",
+                  STR_ARG(buf_str(&what)), outcomes[r].how);
+    buf_deinit(&what);
+    return outcomes[r].what;
+}
+
+static const struct app_watch watch = {start_watch, has_settled, reread, stop_watch};
+
+/* ------------------------------------------------------------------ running */
+
 static void abort_running(void *running)
 {
     proxy_abort(running);
@@ -347,6 +425,7 @@ const struct app proxy_app = {
     .prepare = prepare,
     .start = start,
     .drain = drain,
+    .watch = &watch,
     .take_image = take_image,
     .abort = abort_running,
     .flush_logs = flush_logs,

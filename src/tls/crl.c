@@ -207,6 +207,19 @@ bool crl_check_signature(struct crl *l, const struct cert *issuer)
     return true;
 }
 
+void crl_compare(const struct crl *from, const struct crl *to, size_t *added, size_t *removed)
+{
+    size_t i = 0, k = 0, common = 0, old_count = from != NULL ? from->count : 0;
+    while (i < old_count && k < to->count) {
+        int order = compare_entries(&from->entries[i], &to->entries[k]);
+        common += order == 0;
+        i += order <= 0;
+        k += order >= 0;
+    }
+    *added = to->count - common;
+    *removed = old_count - common;
+}
+
 /* Does one GeneralNames share a name with another? */
 static bool names_intersect(struct str a, struct str b)
 {

@@ -212,7 +212,7 @@ static bool pack(int fd, const struct tls_pool *pool)
     return p.err == 0;
 }
 
-static int make(const struct tls_pool *pool)
+int trust_image_make(const struct tls_pool *pool)
 {
     enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL };
     int fd = memfd_create("trust", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -392,7 +392,7 @@ bool trust_image_adopt(struct tls_pool *p, int fd)
 
 int trust_image_share(struct tls_pool *p)
 {
-    int fd = make(p);
+    int fd = trust_image_make(p);
     struct trust_image *i = fd != -1 ? map(fd) : NULL;
     if (i != NULL) {
         adopt(p, i);

@@ -485,6 +485,7 @@ struct server_conf {
     struct conf_pos tls_pos;          /* of the first ssl_certificate */
     struct tls_context *tls_context;  /* NULL: no ssl on any of its addresses */
     int64_t tls_handshake_timeout_ms; /* ssl_handshake_timeout 60s */
+    bool watch_files;                 /* ssl_watch_files, the same for all servers */
     int64_t client_recheck_ms;        /* no verdict on a client is older; 0: however old */
     enum client_refuse client_refuse;
     int64_t client_header_timeout_ms;

@@ -64,6 +64,24 @@ enum build_step {
     BUILD_STEPS,
 };
 
+/* What became of files that were read again. */
+enum app_reread {
+    APP_REREAD_NOTHING,
+    APP_REREAD_IMAGE,  /* for all workers, as daemon_settings.image */
+    APP_REREAD_RELOAD, /* it takes a new configuration */
+};
+
+/* Files that may change while their configuration serves. */
+struct app_watch {
+    /* In the builder: a descriptor to poll; -1: nothing is watched. */
+    int (*start)(void *conf);
+    /* It can be read: is it time to read files again? */
+    bool (*has_settled)(void *conf);
+    /* In a child of the builder. The log says what has changed, or what is wrong. */
+    enum app_reread (*reread)(void *conf, int *image);
+    void (*stop)(void *conf); /* in children, too */
+};
+
 struct app {
     /* In the builder. NULL: failed, and the log says why. context is daemon_run's. */
     void *(*load)(void *context, struct daemon_settings *s);
@@ -80,8 +98,10 @@ struct app {
     /* In a worker, when all are ready. Begins to accept. */
     void *(*start)(void *conf, struct loop *l, const struct app_socket *sockets, size_t count);
     void (*drain)(void *running, enum app_drain how, void (*on_done)(void *owner), void *owner);
-    /* In a worker: settings.image of a newer configuration; -1: there is one, and it cannot be had.
-     * running may be NULL. Not called where no configuration has an image. */
+    const struct app_watch *watch; /* may be NULL */
+    /* In a worker: an image of this configuration or a newer one; -1: there is one, and it cannot
+     * be had. Also in the builder, its own. running may be NULL. Not called where no configuration
+     * has an image. */
     void (*take_image)(void *conf, void *running, int image);
     void (*abort)(void *running); /* while draining: on_done follows soon */
     void (*flush_logs)(void *running);

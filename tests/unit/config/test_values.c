@@ -209,6 +209,7 @@ Test(values, of_a_server)
         {"underscores_in_headers on;", S(underscores_in_headers), true},
         {"merge_slashes off;", S(merge_slashes), false},
         {"", S(tls_handshake_timeout_ms), 60000},
+        {"", S(watch_files), false},
         {"", S(client_recheck_ms), 60000},
         {"ssl_client_recheck 5s;", S(client_recheck_ms), 5000},
         {"", S(tls.verify), TLS_VERIFY_OFF},
