@@ -335,9 +335,13 @@ void loop_stop(struct loop *l)
 
 /* ------------------------------------------------------------------ timers */
 
+/* Most timers are put off or stopped and started again, with every request: libuv's heap learns of
+ * neither. A timer stays armed there for the earliest time it was asked for, and when that comes it
+ * is looked at whether it is due. */
 struct timer {
     uv_timer_t uv;
-    uint64_t due; /* in libuv's time */
+    uint64_t armed_for, due; /* in libuv's time */
+    bool is_running, is_weak;
     void (*on_fire)(void *owner);
     void *owner;
 };
@@ -348,9 +352,32 @@ struct timer *timer_new(struct loop *l, void (*on_fire)(void *owner), void *owne
 
     (void)uv_timer_init(&l->uv, &t->uv);
     t->uv.data = t;
+    timer_set_owner(t, on_fire, owner);
+    return t;
+}
+
+void timer_set_owner(struct timer *t, void (*on_fire)(void *owner), void *owner)
+{
     t->on_fire = on_fire;
     t->owner = owner;
-    return t;
+}
+
+/* What is armed but not running does not keep the loop from ending. */
+static void set_running(struct timer *t, bool on)
+{
+    t->is_running = on;
+    if (on && !t->is_weak)
+        uv_ref((uv_handle_t *)&t->uv);
+    else
+        uv_unref((uv_handle_t *)&t->uv);
+}
+
+static void on_uv_timer(uv_timer_t *uv);
+
+static void arm(struct timer *t, uint64_t now)
+{
+    t->armed_for = t->due;
+    (void)uv_timer_start(&t->uv, on_uv_timer, t->due - now, 0);
 }
 
 static void on_uv_timer(uv_timer_t *uv)
@@ -358,33 +385,34 @@ static void on_uv_timer(uv_timer_t *uv)
     struct timer *t = uv->data;
     uint64_t now = uv_now(uv->loop);
 
+    if (!t->is_running)
+        return;
     if (t->due > now) {
-        (void)uv_timer_start(uv, on_uv_timer, t->due - now, 0);
+        arm(t, now);
         return;
     }
+    set_running(t, false);
     t->on_fire(t->owner);
 }
 
 void timer_start(struct timer *t, int64_t ms)
 {
-    uint64_t wait = ms > 0 ? (uint64_t)ms : 0;
-    uint64_t due = uv_now(t->uv.loop) + wait;
+    uint64_t now = uv_now(t->uv.loop);
 
-    /* Put off, as most are, again and again: libuv's heap learns of it when the old time comes. */
-    bool put_off = timer_is_running(t) && due >= t->due;
-    t->due = due;
-    if (!put_off)
-        (void)uv_timer_start(&t->uv, on_uv_timer, wait, 0);
+    t->due = now + (ms > 0 ? (uint64_t)ms : 0);
+    set_running(t, true);
+    if (uv_is_active((const uv_handle_t *)&t->uv) == 0 || t->due < t->armed_for)
+        arm(t, now);
 }
 
 void timer_stop(struct timer *t)
 {
-    (void)uv_timer_stop(&t->uv);
+    set_running(t, false);
 }
 
 bool timer_is_running(const struct timer *t)
 {
-    return uv_is_active((const uv_handle_t *)&t->uv) != 0;
+    return t->is_running;
 }
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -400,10 +428,8 @@ void timer_free(struct timer *t)
 
 void timer_set_weak(struct timer *t, bool weak)
 {
-    if (weak)
-        uv_unref((uv_handle_t *)&t->uv);
-    else
-        uv_ref((uv_handle_t *)&t->uv);
+    t->is_weak = weak;
+    set_running(t, t->is_running);
 }
 
 /* ------------------------------------------------------------------ watches */

@@ -113,8 +113,6 @@ void exchange_release(struct request *req)
     if (x->owns_upstream)
         upstream_free(x->upstream);
     x->upstream = NULL;
-    timer_free(x->timer);
-    x->timer = NULL;
     x->state = EXCHANGE_DONE;
 }
 
@@ -173,8 +171,6 @@ void exchange_fault(struct exchange *x, unsigned bit, unsigned status, enum clos
     exchange_try(x)->status = stale ? 0 : status;
     end_try(x);
     close_backend(x, why);
-    if (x->timer != NULL)
-        timer_stop(x->timer);
     req->action = doing(x);
     if (stale)
         req->tries.count--;
@@ -232,13 +228,11 @@ static void on_deadline(void *owner)
     bool sending = x->state == EXCHANGE_WAITING && request_is_on_its_way(x);
     int64_t limit = sending ? x->conf->send_timeout_ms : x->conf->read_timeout_ms;
 
-    if (x->backend == NULL)
-        return;
     if (x->state != EXCHANGE_TUNNEL && waits_for_client(x))
         exchange_touch(x);
     int64_t left = last_move_ms(x) + limit - clock_monotonic_ms();
     if (left > 0) {
-        timer_start(x->timer, left);
+        timer_start(x->backend->deadline, left);
         return;
     }
     exchange_log(x, LOG_ERROR, ETIMEDOUT, "upstream timed out");
@@ -251,10 +245,9 @@ static void watch_deadline(struct exchange *x)
                           ? x->conf->send_timeout_ms
                           : x->conf->read_timeout_ms;
 
-    if (x->timer == NULL)
-        x->timer = timer_new(x->req->proxy->loop, on_deadline, x);
     exchange_touch(x);
-    timer_start(x->timer, shorter);
+    timer_set_owner(x->backend->deadline, on_deadline, x);
+    timer_start(x->backend->deadline, shorter);
 }
 
 /* ------------------------------------------------------------------ connecting */

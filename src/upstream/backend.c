@@ -42,6 +42,7 @@ static const struct stream_events dying_events = {ignore, drop_data, ignore_eof,
 void backend_close(struct backend *b, enum close_reason why)
 {
     assert(list_is_empty(&b->node));
+    timer_stop(b->deadline);
     stream_set_owner(b->stream, &dying_events, b);
     stream_close(b->stream, why);
 }
@@ -52,6 +53,7 @@ void backend_gone(struct backend *b)
     struct backends *all = u->backends;
 
     assert(list_is_empty(&b->node));
+    timer_free(b->deadline);
     mem_free(b);
     u->open_count--;
     all->open--;
@@ -161,6 +163,7 @@ struct backend *backend_connect(struct upstream *u, struct peer *p, int64_t time
     b->upstream = u;
     b->peer = p;
     b->started_ms = clock_monotonic_ms();
+    b->deadline = timer_new(u->backends->loop, NULL, NULL);
     b->stream = stream_connect(u->backends->loop, &p->conf->addr, timeout_ms, so_keepalive, events,
                                owner);
     u->open_count++;
@@ -200,6 +203,7 @@ void backend_give(struct backend *b)
     if (u->idle_count >= u->conf->keepalive)
         drop(longest_idle(u), CLOSE_OVERLOAD);
     b->idle_since_ms = clock_monotonic_ms();
+    timer_stop(b->deadline);
     stream_set_owner(b->stream, &idle_events, b);
     stream_resume(b->stream);
     list_push_back(&u->idle, &b->node);

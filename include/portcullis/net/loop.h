@@ -21,6 +21,7 @@ void loop_defer_cancel(struct loop *l, void (*fn)(void *arg), void *arg);
 /* A timer is owned by whoever made it; it fires once for each start. */
 struct timer;
 struct timer *timer_new(struct loop *l, void (*on_fire)(void *owner), void *owner);
+void timer_set_owner(struct timer *t, void (*on_fire)(void *owner), void *owner);
 void timer_start(struct timer *t, int64_t ms); /* starts anew when running */
 void timer_stop(struct timer *t);
 bool timer_is_running(const struct timer *t);

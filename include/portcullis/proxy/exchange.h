@@ -52,7 +52,6 @@ struct exchange {
     bool backend_was_idle;
     bool same_peer_again; /* an idle backend died under the request: once more, on a new one */
     int64_t began_ms, attempt_ms;
-    struct timer *timer;   /* nothing moved for too long */
     int64_t wait_since_ms; /* from when on that counts, besides the stream's last read and write */
 
     /* The request. */
@@ -84,7 +83,7 @@ void exchange_log(struct exchange *x, enum log_level level, int err, const char 
     __attribute__((format(printf, 4, 5)));
 /* Something moved: the deadline counts from now. */
 void exchange_touch(struct exchange *x);
-/* Backend and timers are given back; the facts stay. Any number of times; without an exchange
+/* The backend is given back; the facts stay. Any number of times; without an exchange
  * nothing. */
 void exchange_release(struct request *req);
 /* The response is complete: backend kept when it may be. */

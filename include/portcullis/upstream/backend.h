@@ -11,7 +11,8 @@ struct backend {
     struct upstream *upstream;
     struct peer *peer;
     struct stream *stream;
-    uint64_t requests; /* served before this one */
+    struct timer *deadline; /* for whoever has it to set its owner and start; idle, it is stopped */
+    uint64_t requests;      /* served before this one */
     int64_t started_ms, idle_since_ms;
 };
 
