@@ -13,7 +13,7 @@
 /* Reads of this size change hands, smaller ones are copied: a few octets must not hold 64 KB. */
 #define EXCHANGE_MIN (16 * 1024)
 /* Encrypted ahead of the kernel, at most. */
-#define WIRE_OUT_MAX (64 * 1024)
+#define WIRE_OUT_MAX STREAM_READ_MAX
 
 enum close_reason stream_reason_of_connect(int err)
 {

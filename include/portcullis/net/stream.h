@@ -81,9 +81,10 @@ uint64_t stream_bytes_sent(const struct stream *s); /* plaintext */
  * reads or writes. */
 int64_t stream_last_read_ms(const struct stream *s);
 int64_t stream_last_write_ms(const struct stream *s);
-/* How much a stream reads before it waits for its owner; from where on, and down to where, an owner
- * waits before it writes more. */
-#define STREAM_READ_MAX   (64 * 1024)
+/* How much a stream reads before it waits for its owner: encrypted, it is still one segment of the
+ * kernel's, which end at 64 KB. From where on, and down to where, an owner waits before it writes
+ * more. */
+#define STREAM_READ_MAX   (63 * 1024)
 #define STREAM_QUEUE_HIGH (128 * 1024)
 #define STREAM_QUEUE_LOW  (32 * 1024)
 
