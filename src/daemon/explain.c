@@ -178,10 +178,24 @@ static struct str make_cure(struct explained *e)
 
 /* ------------------------------------------------------------------ what both forms need */
 
-bool explain_link_is_good(const struct verify_trace *t, size_t at)
+/* The check of dates stops at the first, too. */
+static bool is_in_time(const struct explained *e, struct str der)
 {
-    if (!t->is_complete)
-        return at + 1 < t->length;
+    struct identity *c = identity_new(&der, 1);
+    time_t skew = tls_context_settings(e->context)->clock_skew_ms / 1000;
+    bool in_time = e->now >= identity_not_before_time(c) - skew &&
+                   e->now <= identity_not_after_time(c) + skew;
+
+    identity_unref(c);
+    return in_time;
+}
+
+bool explain_link_is_good(const struct explained *e, size_t at)
+{
+    const struct verify_trace *t = &e->trace;
+
+    if (!is_in_time(e, t->path[at].der) || (!t->is_complete && at + 1 == t->length))
+        return false;
     for (size_t i = 0; i < t->check_count; i++)
         if (t->checks[i].refusal != REFUSAL_NONE && t->checks[i].at == at)
             return false;

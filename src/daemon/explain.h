@@ -38,7 +38,7 @@ struct explained {
 };
 
 /* Has nothing against the certificate at this place of the path been found? */
-bool explain_link_is_good(const struct verify_trace *t, size_t at);
+bool explain_link_is_good(const struct explained *e, size_t at);
 bool explain_is_unused(const struct explained *e, struct str der);
 /* Was the check made at all? Without revocation lists there is nothing to look up. */
 bool explain_check_is_idle(const struct explained *e, const struct verify_check *c);

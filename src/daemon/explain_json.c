@@ -55,8 +55,9 @@ static void put_certificate(struct json *j, struct str der)
     identity_unref(c);
 }
 
-static void put_chain(struct json *j, const struct verify_trace *t)
+static void put_chain(struct json *j, const struct explained *e)
 {
+    const struct verify_trace *t = &e->trace;
     static const char *const sources[] = {
         [VERIFY_SENT] = "sent", [VERIFY_KNOWN] = "known", [VERIFY_ANCHOR] = "trusted"};
     json_open(j, "chain", '[');
@@ -64,7 +65,7 @@ static void put_chain(struct json *j, const struct verify_trace *t)
         json_open(j, NULL, '{');
         put_certificate(j, t->path[i].der);
         json_string(j, "source", str_of(sources[t->path[i].source]));
-        json_bool(j, "good", explain_link_is_good(t, i));
+        json_bool(j, "good", explain_link_is_good(e, i));
         json_close(j, '}');
     }
     json_close(j, ']');
@@ -103,7 +104,7 @@ static void put_check(struct json *j, const struct explained *e, const struct ve
 
 static void put_judgement(struct json *j, const struct explained *e)
 {
-    put_chain(j, &e->trace);
+    put_chain(j, e);
     put_unused(j, e);
     json_bool(j, "is_complete", e->trace.is_complete);
     json_open(j, "checks", '[');

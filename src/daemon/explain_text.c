@@ -109,24 +109,42 @@ static void put_branch(const struct printer *p, size_t depth)
     buf_printf(p->out, "  %*s%s", (int)depth * 3, "", depth > 0 ? "`- " : "");
 }
 
+/* Where a path ends that leads to no anchor. */
+static void put_end(const struct printer *p)
+{
+    const struct verify_trace *t = &p->e->trace;
+    struct identity *last = identity_new(&t->path[t->length - 1].der, 1);
+    struct str issuer = identity_issuer(last);
+    enum refusal r = identity_refusal(p->e->identity);
+    bool is_signature = r == REFUSAL_SIGNATURE_BAD || r == REFUSAL_ALG_UNSUPPORTED;
+
+    put_branch(p, t->length);
+    put_mark(p, MARK_IDLE);
+    if (str_eq(issuer, identity_subject(last)))
+        buf_append_str(p->out, STR(" it is its own issuer, and not trusted\n"));
+    else
+        buf_printf(p->out, " %.*s  %s\n", STR_ARG(issuer),
+                   is_signature ? "did not sign it in a way that is accepted"
+                                : "neither sent nor known to the server");
+    identity_unref(last);
+}
+
 static void put_path(const struct printer *p)
 {
     static const char *const sources[] = {[VERIFY_SENT] = "sent",
                                           [VERIFY_KNOWN] = "known to the server",
                                           [VERIFY_ANCHOR] = "trusted"};
     const struct verify_trace *t = &p->e->trace;
+
     for (size_t i = 0; i < t->length; i++) {
         put_branch(p, i);
-        put_mark(p, explain_link_is_good(t, i) ? MARK_GOOD : MARK_BAD);
+        put_mark(p, explain_link_is_good(p->e, i) ? MARK_GOOD : MARK_BAD);
         buf_append_char(p->out, ' ');
         put_certificate(p, t->path[i].der);
         buf_printf(p->out, ", %s\n", sources[t->path[i].source]);
     }
-    if (identity_refusal(p->e->identity) != REFUSAL_ISSUER_UNKNOWN)
-        return;
-    put_branch(p, t->length);
-    put_mark(p, MARK_IDLE);
-    buf_printf(p->out, " %.*s  neither sent nor known to the server\n", STR_ARG(t->issuer));
+    if (t->length > 0 && !t->is_complete)
+        put_end(p);
 }
 
 static void put_unused(const struct printer *p)

@@ -8,7 +8,6 @@
  * of one that led nowhere. Both parts work on a budget. */
 #include "portcullis/tls/verify.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "constraints.h"
@@ -17,6 +16,7 @@
 #include "name.h"
 #include "portcullis/base/memory.h"
 #include "trust.h"
+#include "verify_trace.h"
 
 enum {
     SENT_MAX = 64, /* certificates that a client may send */
@@ -88,31 +88,10 @@ static void describe(struct search *s, const struct cert *c, struct str words)
     }
 }
 
-/* What an explanation shows is the path that the verdict is about: the last one noted. */
 static void note_path(const struct search *s, bool is_complete)
 {
-    struct verify_trace *t = s->trace;
-    if (t == NULL)
-        return;
-    for (size_t i = 0; i < s->length; i++) {
-        const struct cert *c = s->path[i];
-        bool is_sent = c >= s->sent && c < s->sent + s->sent_count;
-        t->path[i].der = arena_str(t->arena, c->der);
-        t->path[i].source = is_complete && i + 1 == s->length ? VERIFY_ANCHOR
-                            : is_sent                         ? VERIFY_SENT
-                                                              : VERIFY_KNOWN;
-    }
-    t->length = s->length;
-    t->is_complete = is_complete;
-    t->check_count = 0;
-}
-
-static void note_failed(const struct search *s, const struct cert *c)
-{
-    if (s->trace == NULL)
-        return;
-    s->trace->subject = name_text(s->trace->arena, c->subject);
-    s->trace->issuer = name_text(s->trace->arena, c->issuer);
+    if (s->trace != NULL)
+        trace_path(s->trace, s->path, s->length, s->sent, s->sent_count, is_complete);
 }
 
 /* True: this is the one to be reported so far. */
@@ -125,7 +104,8 @@ static bool fail(struct search *s, enum rank rank, enum refusal refusal, const s
     s->refusal = refusal;
     describe(s, c, words);
     note_path(s, rank == RANK_COMPLETE_PATH);
-    note_failed(s, c);
+    if (s->trace != NULL)
+        trace_subject(s->trace, c);
     return true;
 }
 
@@ -356,28 +336,14 @@ static const struct {
     {"revocation", check_revocation},
 };
 enum { CHECKS = sizeof checks / sizeof *checks };
-static_assert((size_t)CHECKS <= (size_t)VERIFY_CHECKS_MAX, "a trace has room for each check");
-
-static size_t place_in_path(const struct search *s, const struct cert *c)
-{
-    size_t at = 0;
-    while (at < s->length && s->path[at] != c)
-        at++;
-    return at;
-}
 
 /* The verdict stops at the first objection; an explanation has them all. */
 static void note_checks(const struct search *s)
 {
-    struct verify_trace *t = s->trace;
     struct finding f = {0};
-    for (size_t i = 0; t != NULL && i < CHECKS; i++) {
-        struct verify_check *c = &t->checks[t->check_count++];
-        *c = (struct verify_check){.name = checks[i].name, .refusal = checks[i].ask(s, &f)};
-        if (c->refusal == REFUSAL_NONE)
-            continue;
-        c->words = arena_str(t->arena, buf_str(&f.words));
-        c->at = place_in_path(s, f.cert);
+    for (size_t i = 0; s->trace != NULL && i < CHECKS; i++) {
+        enum refusal r = checks[i].ask(s, &f);
+        trace_check(s->trace, checks[i].name, r, f.cert, buf_str(&f.words));
     }
     buf_deinit(&f.words);
 }

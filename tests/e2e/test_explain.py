@@ -150,6 +150,14 @@ def test_without_configuration_by_files_alone(explain, certs):
     assert explain(*ca, "--crl", rogue / "crl.pem", rogue / "revoked.crt").code == "cert_revoked"
 
 
+@pytest.mark.parametrize("rogue, end", [
+    ("self-signed", "it is its own issuer, and not trusted"), ("bad-signature", "CN=my-ca  did not sign it in a way that is accepted"),
+    ("other-ca", "CN=other-ca  neither sent nor known to the server")])
+def test_chain_that_leads_to_no_ca_is_shown_to_its_end(explain, certs, rogue, end):
+    got = explain("--ca", certs / "ca.crt", certs / f"rogues/{rogue}.crt")
+    assert f"\n     `- -- {end}\n" in got.text and "NO signatures up to a trusted CA" in got.text, got
+
+
 def test_time_can_be_another_one(explain, certs):
     ca = ["--ca", certs / "ca.crt"]
     later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=4000)
@@ -258,6 +266,7 @@ def test_json_has_each_failed_check_and_what_was_not_used(explain, certs):
     assert got["reason"] == "cert_expired" and got["time"] == "2040-01-01T00:00:00Z"
     assert [(c["name"], c["reason"]) for c in got["checks"] if c["outcome"] == "failed"] == [
         ("dates", "cert_expired"), ("purposes", "eku_wrong")]
+    assert [c["good"] for c in got["chain"]] == [False, False]  # the CA has ended by then, too
     assert [c["subject"] for c in got["unused"]] == ["CN=localhost"]
     assert "server" not in got and "rule" not in got
 
