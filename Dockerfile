@@ -20,7 +20,7 @@ COPY cmake cmake
 RUN cmake --preset static -DCMAKE_INSTALL_PREFIX=/usr
 COPY . .
 RUN cmake --preset static && cmake --build --preset static \
-    && DESTDIR=/image cmake --install build/static --strip && rm -rf /image/usr/share
+    && DESTDIR=/image cmake --install build/static --strip && rm -rf /image/usr/share /image/usr/lib
 # Who it runs as, and logs that go where the engine looks for them.
 RUN cd /image && mkdir -p -m 1777 tmp && mkdir -p run var/log/portcullis \
     && echo 'portcullis:x:65532:65532::/:/nonexistent' >etc/passwd && echo 'portcullis:x:65532:' >etc/group \

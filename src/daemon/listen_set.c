@@ -16,8 +16,9 @@ struct listening {
     struct list link;
     struct addr addr;
     int fd;
-    bool wanted; /* by the configuration that is being built */
-    bool is_new; /* opened for it */
+    bool wanted;   /* by the configuration that is being built */
+    bool is_new;   /* opened for it */
+    bool is_given; /* by a service manager, which keeps it */
 };
 
 void listen_set_init(struct listen_set *set)
@@ -57,9 +58,10 @@ static void unlink_path(const struct addr *addr)
 static void close_for_good(struct listen_set *set, struct listening *l)
 {
     struct addr addr = l->addr;
+    bool stays = set->is_shared || l->is_given;
 
     close_one(l);
-    if (!set->is_shared && !is_there(set, &addr))
+    if (!stays && !is_there(set, &addr))
         unlink_path(&addr);
 }
 
@@ -175,7 +177,7 @@ static bool is_listening(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &size) == 0 && yes;
 }
 
-bool listen_set_adopt(struct listen_set *set, int fd)
+bool listen_set_adopt(struct listen_set *set, int fd, bool is_given)
 {
     struct sockaddr_storage name;
     socklen_t size = sizeof name;
@@ -186,14 +188,16 @@ bool listen_set_adopt(struct listen_set *set, int fd)
     struct listening *l = MEM_NEW(struct listening);
     addr_from_sockaddr(&l->addr, (struct sockaddr *)&name, size);
     l->fd = fd;
+    l->is_given = is_given;
     list_push_back(&set->sockets, &l->link);
     return true;
 }
 
-void listen_set_each(const struct listen_set *set, void (*each)(void *owner, int fd), void *owner)
+void listen_set_each(const struct listen_set *set, void (*each)(void *owner, int fd, bool is_given),
+                     void *owner)
 {
     LIST_FOR_EACH(it, &set->sockets)
-    each(owner, listening_of(it)->fd);
+    each(owner, listening_of(it)->fd, listening_of(it)->is_given);
 }
 
 /* ------------------------------------------------------------------ configurations come and go */
@@ -204,14 +208,25 @@ void listen_set_begin(struct listen_set *set)
     listening_of(it)->wanted = listening_of(it)->is_new = false;
 }
 
+/* Clients would wait in its queue. */
+static void warn_of_unused(const struct listening *l)
+{
+    char text[ADDR_TEXT_MAX];
+
+    log_write(&log_process, LOG_WARN,
+              "no \"listen\" has the address %.*s of a socket that the service manager passed",
+              STR_ARG(addr_text_port(&l->addr, text)));
+}
+
 void listen_set_commit(struct listen_set *set)
 {
     LIST_FOR_EACH(it, &set->sockets)
     {
         struct listening *l = listening_of(it);
-        if (l->wanted)
-            l->is_new = false;
-        else
+        l->is_new = false;
+        if (l->is_given && !l->wanted)
+            warn_of_unused(l);
+        else if (!l->wanted)
             close_for_good(set, l);
     }
 }

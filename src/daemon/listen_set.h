@@ -12,9 +12,11 @@ struct listen_set {
 };
 
 void listen_set_init(struct listen_set *set);
-/* A socket that another process opened; false: it is no listening socket. */
-bool listen_set_adopt(struct listen_set *set, int fd);
-void listen_set_each(const struct listen_set *set, void (*each)(void *owner, int fd), void *owner);
+/* A socket that another process opened; false: it is no listening socket. is_given: a service
+ * manager did, and keeps it: it is never closed before the end, and its path not removed. */
+bool listen_set_adopt(struct listen_set *set, int fd, bool is_given);
+void listen_set_each(const struct listen_set *set, void (*each)(void *owner, int fd, bool is_given),
+                     void *owner);
 /* Marks all as unwanted by the configuration that is being built. */
 void listen_set_begin(struct listen_set *set);
 /* Sockets for spec: those that are there, and new ones up to wanted. Appends them to fds (room for

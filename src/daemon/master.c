@@ -21,6 +21,7 @@
 #include "pid_file.h"
 #include "portcullis/base/clock.h"
 #include "portcullis/base/memory.h"
+#include "service.h"
 #include "signals.h"
 #include "single.h"
 #include "title.h"
@@ -45,6 +46,8 @@ static void plan_rebuild(struct master *m)
 static void start_builder(struct master *m)
 {
     assert(m->building == NULL);
+    if (m->serving != NULL)
+        service_notify_reload();
     m->reload_asked = false;
     m->rebuild_at_ms = 0;
     listen_set_begin(&m->sockets);
@@ -104,6 +107,7 @@ static void on_ready(struct master *m, struct builder_ref *b)
     }
     master_adopt_logs(m, b);
     on_first_ready(m);
+    service_notify("READY=1\nMAINPID=%d\nSTATUS=Serving", (int)getpid());
     if (m->reload_asked)
         start_builder(m);
 }
@@ -174,6 +178,9 @@ static void on_failed_build(struct master *m)
         m->state = QUITTING;
         return;
     }
+    if (m->serving != NULL)
+        service_notify(
+            "READY=1\nSTATUS=The last reload failed; the configuration before it serves");
     if (m->reload_asked)
         start_builder(m);
     else if (m->serving == NULL)
@@ -245,6 +252,7 @@ static void on_quit(struct master *m)
     if (m->state != RUNNING)
         return;
     m->state = QUITTING;
+    master_notify_end(m);
     /* With a newer program that serves, it is a change like a reload: who is connected has an
      * answer. */
     stop_serving(m, m->successor != 0 ? MESSAGE_RETIRE : MESSAGE_QUIT);
@@ -255,6 +263,7 @@ static void end_at_once(struct master *m)
     if (m->state == TERMINATING)
         return;
     m->state = TERMINATING;
+    master_notify_end(m);
     m->kill_at_ms = clock_monotonic_ms() + KILL_AFTER_MS;
     stop_serving(m, MESSAGE_TERM);
 }
@@ -332,12 +341,12 @@ static int open_signals(void)
 
 static int wait_ms(const struct master *m)
 {
+    const int64_t planned[] = {m->kill_at_ms, m->rebuild_at_ms, m->watchdog_at_ms};
     int64_t now = clock_monotonic_ms(), next = INT64_MAX;
 
-    if (m->kill_at_ms != 0)
-        next = m->kill_at_ms;
-    if (m->rebuild_at_ms != 0 && m->rebuild_at_ms < next)
-        next = m->rebuild_at_ms;
+    for (size_t i = 0; i < sizeof planned / sizeof planned[0]; i++)
+        if (planned[i] != 0 && planned[i] < next)
+            next = planned[i];
     if (next == INT64_MAX)
         return -1;
     return next <= now ? 0 : (int)(next - now);
@@ -382,6 +391,10 @@ static void on_time(struct master *m)
 {
     int64_t now = clock_monotonic_ms();
 
+    if (m->watchdog_at_ms != 0 && now >= m->watchdog_at_ms) {
+        service_notify("WATCHDOG=1");
+        m->watchdog_at_ms = now + service_watchdog_ms();
+    }
     if (m->kill_at_ms != 0 && now >= m->kill_at_ms)
         kill_builders(m);
     if (m->rebuild_at_ms != 0 && now >= m->rebuild_at_ms && m->state == RUNNING &&
@@ -455,6 +468,8 @@ int daemon_run(const struct app *app, void *context, char **argv)
     list_init(&m.builders);
     listen_set_init(&m.sockets);
     master_adopt_sockets(&m);
+    service_init(m.predecessor);
+    m.watchdog_at_ms = service_watchdog_ms() > 0 ? clock_monotonic_ms() : 0;
     start_builder(&m);
     run(&m);
     if (m.place == MUST_DETACH)

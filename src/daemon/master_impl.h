@@ -47,9 +47,9 @@ struct master {
         MUST_BE_SINGLE
     } place;
     bool has_served, reload_asked;
-    pid_t predecessor, successor;      /* masters of an older and a newer program; 0: none */
-    bool is_resting;                   /* WINCH */
-    int64_t kill_at_ms, rebuild_at_ms; /* 0: not planned */
+    pid_t predecessor, successor; /* masters of an older and a newer program; 0: none */
+    bool is_resting;              /* WINCH */
+    int64_t kill_at_ms, rebuild_at_ms, watchdog_at_ms; /* 0: not planned */
     int64_t pause_ms;
     int status;
 };
@@ -76,6 +76,7 @@ void master_rest(struct master *m);
 /* False: there is no newer program, HUP means what it always does. */
 bool master_resume(struct master *m);
 void master_on_successor_end(struct master *m, int status);
+void master_notify_end(const struct master *m);
 void master_remove_pid_file(const struct master *m);
 
 /* ---- master_requests.c ---- */

@@ -14,6 +14,7 @@
 
 #include "master_impl.h"
 #include "pid_file.h"
+#include "service.h"
 #include "upgrade.h"
 
 #define SUFFIX ".oldbin"
@@ -42,10 +43,11 @@ void master_share_sockets(struct master *m)
 
 void master_adopt_sockets(struct master *m)
 {
-    if (!upgrade_adopt(&m->sockets))
-        return;
-    m->place = UPGRADED;
-    m->predecessor = getppid();
+    service_adopt(&m->sockets);
+    if (upgrade_adopt(&m->sockets)) {
+        m->place = UPGRADED;
+        m->predecessor = getppid();
+    }
     master_share_sockets(m);
 }
 
@@ -98,6 +100,15 @@ void master_on_successor_end(struct master *m, int status)
         (void)master_resume(m);
     m->successor = 0;
     master_share_sockets(m);
+}
+
+/* A manager that watches this process goes on with the newer one. */
+void master_notify_end(const struct master *m)
+{
+    if (m->successor != 0)
+        service_notify("MAINPID=%d", (int)m->successor);
+    else
+        service_notify("STOPPING=1\nSTATUS=Ending");
 }
 
 void master_remove_pid_file(const struct master *m)

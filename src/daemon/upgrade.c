@@ -12,7 +12,7 @@
 #include "portcullis/base/log.h"
 #include "portcullis/base/memory.h"
 
-#define VARIABLE "PORTCULLIS_SOCKETS" /* "5;6;" */
+#define VARIABLE "PORTCULLIS_SOCKETS" /* "5;6g;": g for those that a service manager gave */
 
 static char **words; /* with NULL; live as long as the process */
 static char program[PATH_MAX];
@@ -42,10 +42,10 @@ void upgrade_init(char **argv)
     find_program(argv[0]);
 }
 
-static void hand_over(void *owner, int fd)
+static void hand_over(void *owner, int fd, bool is_given)
 {
     (void)fcntl(fd, F_SETFD, 0);
-    buf_printf(owner, "%d;", fd);
+    buf_printf(owner, "%d%s;", fd, is_given ? "g" : "");
 }
 
 static __attribute__((noreturn)) void become_new(const struct listen_set *set)
@@ -70,14 +70,16 @@ pid_t upgrade_start(const struct listen_set *set)
     return pid;
 }
 
-static void adopt_number(struct listen_set *set, struct str number)
+static void adopt_number(struct listen_set *set, struct str text)
 {
+    bool is_given = str_ends(text, STR("g"));
+    struct str digits = is_given ? str_upto(text, text.len - 1) : text;
     uint64_t fd;
 
-    if (!str_to_u64(number, &fd) || fd > INT_MAX || !listen_set_adopt(set, (int)fd))
+    if (!str_to_u64(digits, &fd) || fd > INT_MAX || !listen_set_adopt(set, (int)fd, is_given))
         log_write(&log_process, LOG_EMERG,
                   "invalid socket number \"%.*s\" in " VARIABLE " environment variable, ignored",
-                  STR_ARG(number));
+                  STR_ARG(text));
 }
 
 bool upgrade_adopt(struct listen_set *set)

@@ -147,11 +147,11 @@ Test(listen_set, adopts_what_another_process_opened)
     struct addr a = s.addr;
     int fd = socket(AF_INET, SOCK_STREAM, 0), first;
 
-    cr_assert(!listen_set_adopt(&set, fd), "it does not listen");
-    cr_assert(!listen_set_adopt(&set, 999));
+    cr_assert(!listen_set_adopt(&set, fd, false), "it does not listen");
+    cr_assert(!listen_set_adopt(&set, 999, false));
     cr_assert(bind(fd, &a.sa, a.len) == 0 && listen(fd, 1) == 0);
     cr_assert(getsockname(fd, &s.addr.sa, &s.addr.len) == 0);
-    cr_assert(listen_set_adopt(&set, fd));
+    cr_assert(listen_set_adopt(&set, fd, false));
     listen_set_begin(&set);
     cr_assert_eq(get(&s, 1, &first), 1);
     cr_assert_eq(first, fd);
@@ -161,6 +161,22 @@ Test(listen_set, adopts_what_another_process_opened)
     set.is_shared = true;
     listen_set_close(&set);
     cr_assert_eq(unlink(u.addr.un.sun_path), 0, "the other process's path");
+}
+
+Test(listen_set, keeps_what_a_service_manager_gave)
+{
+    struct listen_spec u = path_spec("sock");
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0), first;
+
+    cr_assert(bind(fd, &u.addr.sa, u.addr.len) == 0 && listen(fd, 1) == 0);
+    cr_assert(listen_set_adopt(&set, fd, true));
+    listen_set_begin(&set);
+    listen_set_commit(&set);
+    cr_assert(connects(&u), "though no configuration wants it");
+    cr_assert_eq(get(&u, 1, &first), 1);
+    cr_assert_eq(first, fd);
+    listen_set_close(&set);
+    cr_assert_eq(unlink(u.addr.un.sun_path), 0, "the manager's path");
 }
 
 Test(listen_set, says_which_call_failed)
