@@ -101,7 +101,10 @@ bool resume_is_worth_a_ticket(struct tls_session *s)
         return false;
     if (tls_settings_ask(&c->settings) && !identity_is_verified(s->candidate))
         return false;
-    return seconds_left(c, identity_proved_at(s->candidate)) > 0 &&
+    /* In TLS 1.3 it is too late to find that out while the ticket is written. */
+    const struct str *chain;
+    size_t count = identity_sent(s->candidate, &chain);
+    return seconds_left(c, identity_proved_at(s->candidate)) > 0 && ticket_holds(chain, count) &&
            ticket_keys_current(c->tickets) != NULL;
 }
 
@@ -113,7 +116,8 @@ static struct str secret_of(const mbedtls_ssl_session *m)
     return str_make((char *)m->MBEDTLS_PRIVATE(master), sizeof m->MBEDTLS_PRIVATE(master));
 }
 
-static bool describe(struct ticket *t, const struct tls_session *s, const mbedtls_ssl_session *m)
+/* Of one that is worth a ticket. */
+static void describe(struct ticket *t, const struct tls_session *s, const mbedtls_ssl_session *m)
 {
     const struct str *chain;
     *t = (struct ticket){
@@ -127,11 +131,8 @@ static bool describe(struct ticket *t, const struct tls_session *s, const mbedtl
         .secret = secret_of(m),
         .chain_count = identity_sent(s->candidate, &chain),
     };
-    if (t->chain_count > TICKET_CHAIN_MAX)
-        return false;
     for (size_t i = 0; i < t->chain_count; i++)
         t->chain[i] = chain[i];
-    return true;
 }
 
 /* 0: there is none to be had. */
@@ -139,9 +140,9 @@ static size_t make_ticket(struct tls_session *s, const mbedtls_ssl_session *m, s
                           unsigned char *out, size_t size)
 {
     struct ticket t;
-    if (!session_know_client(s, m->MBEDTLS_PRIVATE(peer_cert)) || !resume_is_worth_a_ticket(s) ||
-        !describe(&t, s, m))
+    if (!session_know_client(s, m->MBEDTLS_PRIVATE(peer_cert)) || !resume_is_worth_a_ticket(s))
         return 0;
+    describe(&t, s, m);
     return ticket_seal(&t, ticket_keys_current(s->context->tickets), binding(s, id, &s->arena), out,
                        size);
 }
@@ -205,14 +206,22 @@ static bool fits(const struct ticket *t, const struct tls_session *s)
            (!is_tls12 || (t->offer == offer_of(&s->hello) && t->secret.len == TICKET_SECRET_MAX));
 }
 
-/* Judged by what holds now, as at a full handshake. */
+/* Judged by what holds now, as at a full handshake: who was not asked showed nothing. The candidate
+ * is always of the ticket that was taken last, and of none that was not. */
 static bool is_welcome(struct tls_session *s, const struct ticket *t)
 {
-    identity_unref(s->candidate);
-    s->candidate = identity_new(t->chain, t->chain_count);
-    identity_set_proved_at(s->candidate, (time_t)t->proved_at);
-    tls_context_judge(s->context, s->candidate, clock_wall());
-    return !tls_settings_ask(&s->context->settings) || identity_is_verified(s->candidate);
+    struct identity *i = identity_new(t->chain, t->chain_count);
+    identity_set_proved_at(i, (time_t)t->proved_at);
+    tls_context_judge(s->context, i, clock_wall());
+    bool good = tls_settings_ask(&s->context->settings) ? identity_is_verified(i)
+                                                        : !identity_has_certificate(i);
+    if (good) {
+        identity_unref(s->candidate);
+        s->candidate = i;
+    } else {
+        identity_unref(i);
+    }
+    return good;
 }
 
 static void restore(mbedtls_ssl_session *m, const struct ticket *t)
@@ -262,7 +271,7 @@ static int parse_ticket(void *owner, mbedtls_ssl_session *m, unsigned char *seal
     struct tls_session *s = entered;
     struct str shown = str_make((char *)sealed, size);
     struct arena a;
-    if (s->tickets_tried++ == TICKETS_TRIED_MAX)
+    if (s->tickets_tried++ >= TICKETS_TRIED_MAX)
         return MBEDTLS_ERR_SSL_INVALID_MAC;
     arena_init(&a, TICKET_SIZE_MAX / 4);
     int rc = c->settings.session_tickets ? take_ticket(s, STR_NONE, shown, m, &a)

@@ -10,7 +10,9 @@ enum {
     NONCE = 12,
     TAG = 16,
     HEAD = TICKET_KEY_NAME + NONCE,
-    FORMAT = 1, /* of the state: one more when it changes */
+    FORMAT = 1,                                /* of the state: one more when it changes */
+    FIXED = 1 + 2 + 2 + 1 + 4 + 4 + 8 + 8 + 1, /* of the state, before the secret */
+    LENGTH = 3,                                /* before each certificate */
 };
 
 /* ---- the state as octets ------------------------------------------------------------------------
@@ -40,7 +42,7 @@ static void put_state(struct buf *out, const struct ticket *t)
     put(out, (uint64_t)t->proved_at, 8);
     put_vector(out, t->secret, 1);
     for (size_t i = 0; i < t->chain_count; i++)
-        put_vector(out, t->chain[i], 3);
+        put_vector(out, t->chain[i], LENGTH);
 }
 
 /* Past its end everything is zero, and *good false. */
@@ -81,7 +83,7 @@ static bool take_state(struct ticket *t, struct str in)
     t->proved_at = (int64_t)take(&in, 8, &good);
     t->secret = take_vector(&in, 1, &good);
     for (t->chain_count = 0; in.len > 0 && t->chain_count < TICKET_CHAIN_MAX; t->chain_count++)
-        t->chain[t->chain_count] = take_vector(&in, 3, &good);
+        t->chain[t->chain_count] = take_vector(&in, LENGTH, &good);
     return good && in.len == 0 && t->secret.len <= TICKET_SECRET_MAX;
 }
 
@@ -97,6 +99,14 @@ static bool seal(struct ticket_key *key, struct str bound_to, struct str plain, 
                                      (const unsigned char *)bound_to.ptr, bound_to.len,
                                      (const unsigned char *)plain.ptr, body, TAG,
                                      body + plain.len) == 0;
+}
+
+bool ticket_holds(const struct str *chain, size_t count)
+{
+    size_t size = HEAD + FIXED + TICKET_SECRET_MAX + TAG;
+    for (size_t i = 0; i < count; i++)
+        size += LENGTH + chain[i].len;
+    return count <= TICKET_CHAIN_MAX && size <= TICKET_SIZE_MAX;
 }
 
 size_t ticket_seal(const struct ticket *t, struct ticket_key *key, struct str bound_to,

@@ -28,6 +28,8 @@ struct ticket {
     size_t chain_count;
 };
 
+/* Is there room for so many certificates? */
+bool ticket_holds(const struct str *chain, size_t count);
 /* bound_to: what the ticket is good for; the same octets open it. 0: it does not fit. */
 size_t ticket_seal(const struct ticket *t, struct ticket_key *key, struct str bound_to,
                    unsigned char *out, size_t size);

@@ -502,6 +502,131 @@ Test(resumption, gives_no_ticket_to_who_was_not_accepted)
     }
 }
 
+Test(resumption, a_chain_too_long_for_a_ticket_still_gets_in)
+{
+    struct tls_settings s = resuming();
+    struct tls_context *server = context_of(&s);
+    struct buf leaf = read_file(cert_path("client.crt")), ca = read_file(cert_path("ca.crt"));
+    struct buf chain = {0};
+    buf_append_str(&chain, buf_str(&leaf));
+    while (buf_len(&chain) < 14000)
+        buf_append_str(&chain, buf_str(&ca));
+    struct str text = buf_str(&chain);
+    write_file("long.crt", text.ptr, text.len);
+    for (size_t v = 0; v < 2; v++) {
+        struct tls_settings cs = {.protocols = versions[v], .ecdh_curve = STR("auto")};
+        add_certificate(&cs, "long.crt", "client.key");
+        mbedtls_ssl_session kept;
+        cr_expect_not(first(server, context_of(&cs), &kept));
+        mbedtls_ssl_session_free(&kept);
+    }
+    buf_deinit(&leaf), buf_deinit(&ca), buf_deinit(&chain);
+}
+
+static void add_ticket(struct buf *out, const mbedtls_ssl_session *kept)
+{
+    size_t len = kept->MBEDTLS_PRIVATE(ticket_len);
+    const unsigned char head[] = {0, 35, (unsigned char)(len >> 8), (unsigned char)len};
+    buf_append(out, head, sizeof head);
+    buf_append(out, kept->MBEDTLS_PRIVATE(ticket), len);
+}
+
+static void add_to(unsigned char *length, size_t octets, size_t more)
+{
+    for (size_t i = octets; i-- > 0; more >>= 8) {
+        more += length[i];
+        length[i] = (unsigned char)more;
+    }
+}
+
+/* A TLS 1.2 client's hello with the tickets of others around its own, and what the server answers
+ * by: true when it resumes. */
+static bool offer_tickets(struct pair *p, const struct tls_context *server,
+                          mbedtls_ssl_session *kept, struct str before, struct str after)
+{
+    enum { RECORD = 5, HEADER = 4, SESSION_LENGTH = RECORD + HEADER + 2 + 32 };
+    struct buf hello = {0};
+    pair_start(p, server, client_of(TLS_PROTOCOL_1_2, NULL), "localhost");
+    mbedtls_ssl_conf_session_tickets(p->client->client_config, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
+    cr_assert_eq(mbedtls_ssl_set_session(&p->client->ssl, kept), 0);
+    tls_session_receive(p->client, &p->to_client, &p->at_client, 1 << 20, &hello);
+    unsigned char *octets = (unsigned char *)hello.data + hello.start;
+    size_t at = SESSION_LENGTH + 1 + octets[SESSION_LENGTH], more = before.len + after.len;
+    at += 2 + ((size_t)octets[at] << 8 | octets[at + 1]);
+    at += 1 + octets[at];
+    add_to(octets + 3, 2, more);
+    add_to(octets + RECORD + 1, 3, more);
+    add_to(octets + at, 2, more);
+    struct str whole = buf_str(&hello);
+    buf_append_str(&p->to_server, str_upto(whole, at + 2));
+    buf_append_str(&p->to_server, before);
+    buf_append_str(&p->to_server, str_from(whole, at + 2));
+    buf_append_str(&p->to_server, after);
+    buf_deinit(&hello);
+    tls_session_receive(p->server, &p->to_server, &p->at_server, 1 << 20, &p->to_client);
+    cr_expect_eq(tls_session_status(p->server), TLS_HANDSHAKING, "%s",
+                 tls_session_problem(p->server));
+    return !p->server->is_full;
+}
+
+Test(resumption, looks_at_few_tickets_of_one_hello)
+{
+    struct tls_settings s = resuming();
+    struct tls_context *server = context_of(&s);
+    mbedtls_ssl_session kept, bad;
+    struct buf several = {0};
+    cr_assert(first(server, client_of(TLS_PROTOCOL_1_2, "client"), &kept));
+    cr_assert(first(server, client_of(TLS_PROTOCOL_1_2, "client"), &bad));
+    bad.MBEDTLS_PRIVATE(ticket)[40] ^= 1;
+    for (unsigned count = 0; count < 8; count++) {
+        struct pair p;
+        cr_expect_eq(offer_tickets(&p, server, &kept, buf_str(&several), STR_NONE), count < 4, "%u",
+                     count);
+        pair_free(&p);
+        add_ticket(&several, &bad);
+    }
+    buf_deinit(&several);
+    mbedtls_ssl_session_free(&kept);
+    mbedtls_ssl_session_free(&bad);
+}
+
+Test(resumption, is_of_the_ticket_that_was_taken)
+{
+    struct tls_settings s = resuming();
+    struct tls_context *before = context_of(&s);
+    s.crl = str_of(cert_path("rogues/crl.pem"));
+    struct tls_context *after = context_of(&s);
+    mbedtls_ssl_session good, revoked;
+    struct buf other = {0};
+    struct pair p;
+    cr_assert(first(before, client_of(TLS_PROTOCOL_1_2, "rogues/good"), &good));
+    cr_assert(first(before, client_of(TLS_PROTOCOL_1_2, "rogues/revoked"), &revoked));
+    add_ticket(&other, &revoked);
+    cr_assert(offer_tickets(&p, after, &good, STR_NONE, buf_str(&other)));
+    cr_expect(str_eq_z(identity_subject(p.server->candidate), "CN=client good"), "%.*s",
+              STR_ARG(identity_subject(p.server->candidate)));
+    pair_free(&p);
+    buf_deinit(&other);
+    mbedtls_ssl_session_free(&good);
+    mbedtls_ssl_session_free(&revoked);
+}
+
+Test(resumption, shows_nobody_where_nobody_was_asked)
+{
+    struct tls_settings s = resuming();
+    struct tls_context *asks = context_of(&s);
+    s.verify = TLS_VERIFY_OFF;
+    struct tls_context *silent = context_of(&s);
+    for (size_t v = 0; v < 2; v++) {
+        mbedtls_ssl_session kept;
+        enum refusal refusal;
+        cr_assert(first(asks, client_of(versions[v], "client"), &kept));
+        cr_expect_not(resumes(silent, client_of(versions[v], "client"), &kept, &refusal));
+        cr_expect_eq(refusal, REFUSAL_CERT_MISSING);
+        mbedtls_ssl_session_free(&kept);
+    }
+}
+
 /* ---- the cache ---- */
 
 static struct zone ring;
