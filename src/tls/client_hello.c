@@ -107,6 +107,16 @@ static bool read_groups(struct client_hello *h, struct arena *a, struct str in, 
     return true;
 }
 
+static bool read_signature_algorithms(struct client_hello *h, struct arena *a, struct str in,
+                                      struct verdict *v)
+{
+    (void)a;
+    if (!wire_take_vector(&in, 2, &h->signature_algorithms) || in.len > 0 ||
+        !is_pairs(h->signature_algorithms))
+        return bad(v, ALERT_DECODE_ERROR, "malformed signature_algorithms");
+    return true;
+}
+
 static bool read_psk(struct client_hello *h, struct arena *a, struct str in, struct verdict *v)
 {
     (void)a, (void)in, (void)v;
@@ -126,8 +136,13 @@ static const struct {
     size_t type;
     bool (*read)(struct client_hello *h, struct arena *a, struct str in, struct verdict *v);
 } extensions[] = {
-    {0, read_server_name}, {10, read_groups},   {16, read_alpn}, {23, read_extended_master_secret},
-    {41, read_psk},        {43, read_versions},
+    {0, read_server_name},
+    {10, read_groups},
+    {13, read_signature_algorithms},
+    {16, read_alpn},
+    {23, read_extended_master_secret},
+    {41, read_psk},
+    {43, read_versions},
 };
 
 static bool read_extensions(struct client_hello *h, struct arena *a, struct str list,

@@ -65,17 +65,35 @@ static struct str binding(const struct tls_session *s, struct str id, struct are
     return join(a, server, s->hello.server_name);
 }
 
-/* TLS 1.2 chooses a suite before it looks at the session's: both are the same when the same ones
- * were offered. RFC 8701's values change from one ClientHello to the next. */
-static uint32_t offer_of(const struct client_hello *h)
+static uint32_t mix(uint32_t hash, unsigned id)
 {
-    uint32_t hash = 2166136261u;
-    for (struct str rest = h->cipher_suites; rest.len >= 2; rest = str_from(rest, 2)) {
-        unsigned id = (unsigned)(unsigned char)rest.ptr[0] << 8 | (unsigned char)rest.ptr[1];
+    return (hash ^ id) * 16777619u;
+}
+
+/* RFC 8701's values change from one ClientHello to the next. */
+static uint32_t mix_list(uint32_t hash, struct str ids)
+{
+    for (; ids.len >= 2; ids = str_from(ids, 2)) {
+        unsigned id = (unsigned)(unsigned char)ids.ptr[0] << 8 | (unsigned char)ids.ptr[1];
         if (!suite_is_grease(id))
-            hash = (hash ^ id) * 16777619u;
+            hash = mix(hash, id);
     }
-    return hash;
+    return mix(hash, 0);
+}
+
+/* TLS 1.2 chooses a suite without a look at the session's. Both are the same where all is that it
+ * is chosen by: what the client offers and what is set here (own certificates are bound to). */
+static uint32_t choice_of(const struct tls_session *s)
+{
+    const struct tls_context *c = s->context;
+    const struct client_hello *h = &s->hello;
+    uint32_t hash = mix_list(2166136261u, h->cipher_suites);
+    hash = mix_list(mix_list(hash, h->groups), h->signature_algorithms);
+    for (const int *suite = c->suites; *suite != 0; suite++)
+        hash = mix(hash, (unsigned)*suite);
+    for (const uint16_t *group = c->groups; *group != 0; group++)
+        hash = mix(hash, *group);
+    return mix(hash, c->settings.prefer_server_ciphers);
 }
 
 static int64_t seconds_left(const struct tls_context *c, int64_t proved_at)
@@ -125,7 +143,7 @@ static void describe(struct ticket *t, const struct tls_session *s, const mbedtl
         .suite = (uint16_t)m->MBEDTLS_PRIVATE(ciphersuite),
         .flags = m->MBEDTLS_PRIVATE(ticket_flags),
         .age_add = m->MBEDTLS_PRIVATE(ticket_age_add),
-        .offer = offer_of(&s->hello),
+        .choice = choice_of(s),
         .created_ms = clock_wall_ms(),
         .proved_at = identity_proved_at(s->candidate),
         .secret = secret_of(m),
@@ -203,7 +221,7 @@ static bool fits(const struct ticket *t, const struct tls_session *s)
     return t->version == mbedtls_ssl_get_version_number(&s->ssl) && has_suite(c, t->suite) &&
            seconds_left(c, t->proved_at) > 0 && t->proved_at <= clock_wall() &&
            t->created_ms <= clock_wall_ms() && is_tied_to_its_handshake(s) &&
-           (!is_tls12 || (t->offer == offer_of(&s->hello) && t->secret.len == TICKET_SECRET_MAX));
+           (!is_tls12 || (t->choice == choice_of(s) && t->secret.len == TICKET_SECRET_MAX));
 }
 
 /* Judged by what holds now, as at a full handshake: who was not asked showed nothing. The candidate

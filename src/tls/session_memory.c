@@ -122,6 +122,7 @@ static void shrink_hello(struct tls_session *s)
         copy += kept[i]->len;
     }
     s->hello.alpn = s->hello.versions = s->hello.message = STR_NONE;
+    s->hello.signature_algorithms = STR_NONE;
     s->ciphers = s->curves = s->id = STR_NONE;
     arena_deinit(&s->arena);
     s->arena = small;

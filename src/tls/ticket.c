@@ -10,7 +10,7 @@ enum {
     NONCE = 12,
     TAG = 16,
     HEAD = TICKET_KEY_NAME + NONCE,
-    FORMAT = 1,                                /* of the state: one more when it changes */
+    FORMAT = 2,                                /* of the state: one more when it changes */
     FIXED = 1 + 2 + 2 + 1 + 4 + 4 + 8 + 8 + 1, /* of the state, before the secret */
     LENGTH = 3,                                /* before each certificate */
 };
@@ -37,7 +37,7 @@ static void put_state(struct buf *out, const struct ticket *t)
     put(out, t->suite, 2);
     put(out, t->flags, 1);
     put(out, t->age_add, 4);
-    put(out, t->offer, 4);
+    put(out, t->choice, 4);
     put(out, (uint64_t)t->created_ms, 8);
     put(out, (uint64_t)t->proved_at, 8);
     put_vector(out, t->secret, 1);
@@ -78,7 +78,7 @@ static bool take_state(struct ticket *t, struct str in)
     t->suite = (uint16_t)take(&in, 2, &good);
     t->flags = (uint8_t)take(&in, 1, &good);
     t->age_add = (uint32_t)take(&in, 4, &good);
-    t->offer = (uint32_t)take(&in, 4, &good);
+    t->choice = (uint32_t)take(&in, 4, &good);
     t->created_ms = (int64_t)take(&in, 8, &good);
     t->proved_at = (int64_t)take(&in, 8, &good);
     t->secret = take_vector(&in, 1, &good);

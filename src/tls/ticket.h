@@ -20,7 +20,7 @@ struct ticket {
     uint16_t version, suite;            /* as on the wire */
     uint8_t flags;                      /* TLS 1.3: mbedTLS's, of the PSK modes */
     uint32_t age_add;                   /* TLS 1.3 */
-    uint32_t offer;                     /* TLS 1.2: digest of the cipher suites that were offered */
+    uint32_t choice;                    /* TLS 1.2: digest of what the suite was chosen by */
     int64_t created_ms;                 /* of this ticket, wall time */
     int64_t proved_at;                  /* seconds: when the session began by a full handshake */
     struct str secret;                  /* master secret, or TLS 1.3's resumption PSK */

@@ -13,9 +13,10 @@ struct client_hello {
     struct str server_name; /* host_name as sent, lower-cased, last dot cut; ptr NULL without one */
     struct str alpn;        /* ProtocolNameList's content, raw: length-prefixed names */
     uint16_t legacy_version;
-    struct str versions;      /* supported_versions' list, raw 16-bit; empty without */
-    struct str cipher_suites; /* raw 16-bit */
-    struct str groups;        /* supported_groups, raw 16-bit */
+    struct str versions;             /* supported_versions' list, raw 16-bit; empty without */
+    struct str cipher_suites;        /* raw 16-bit */
+    struct str groups;               /* supported_groups, raw 16-bit */
+    struct str signature_algorithms; /* raw 16-bit */
     bool has_session_id, has_psk, has_extended_master_secret;
 
     /* How far client_hello_read has come. */

@@ -48,9 +48,10 @@ static struct buf records(struct str message, size_t size)
 #define ALPN     "\x00\x10\x00\x0e\x00\x0c\x02h2\x08http/1.1"
 #define VERSIONS "\x00\x2b\x00\x05\x04\x03\x04\x03\x03"
 #define GROUPS   "\x00\x0a\x00\x06\x00\x04\x00\x1d\x00\x17"
+#define SCHEMES  "\x00\x0d\x00\x06\x00\x04\x04\x03\x08\x04"
 #define PSK      "\x00\x29\x00\x00"
 #define UNKNOWN  "\x7a\x7a\x00\x03xyz"
-#define ALL      UNKNOWN SNI ALPN VERSIONS GROUPS PSK
+#define ALL      UNKNOWN SNI ALPN VERSIONS GROUPS SCHEMES PSK
 
 static void expect_all(const struct client_hello *h)
 {
@@ -62,6 +63,7 @@ static void expect_all(const struct client_hello *h)
     cr_expect(str_eq(h->versions, STR("\x03\x04\x03\x03")));
     cr_expect(str_eq(h->cipher_suites, STR("\x13\x01\xc0\x2f")));
     cr_expect(str_eq(h->groups, STR("\x00\x1d\x00\x17")));
+    cr_expect(str_eq(h->signature_algorithms, STR("\x04\x03\x08\x04")));
     cr_expect(h->has_session_id);
     cr_expect(h->has_psk);
 }

@@ -142,7 +142,7 @@ static const struct ticket example = {
     .suite = 0x1301,
     .flags = 2,
     .age_add = 0xdeadbeef,
-    .offer = 77,
+    .choice = 77,
     .created_ms = 1800000000123,
     .proved_at = 1799999999,
     .secret = STR_INIT("0123456789abcdef0123456789abcdef"),
@@ -163,7 +163,7 @@ Test(ticket, carries_what_was_put_in)
     cr_assert(ticket_open(&t, k, STR("here"), str_make((char *)sealed, size), &a));
     cr_expect(t.version == example.version && t.suite == example.suite &&
               t.flags == example.flags && t.age_add == example.age_add &&
-              t.offer == example.offer && t.created_ms == example.created_ms &&
+              t.choice == example.choice && t.created_ms == example.created_ms &&
               t.proved_at == example.proved_at);
     cr_expect(str_eq(t.secret, example.secret));
     cr_assert_eq(t.chain_count, 2);
@@ -625,6 +625,30 @@ Test(resumption, shows_nobody_where_nobody_was_asked)
         cr_expect_eq(refusal, REFUSAL_CERT_MISSING);
         mbedtls_ssl_session_free(&kept);
     }
+}
+
+/* RFC 5246, 7.4.1.3: a session goes on with the suite that it began with. */
+Test(resumption, in_tls_1_2_is_not_for_who_would_now_get_another_suite)
+{
+    static const char *const ciphers[] = {
+        "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+        "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384",
+        "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256:"
+        "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256"};
+    struct tls_settings s = resuming();
+    struct tls_context *client = client_of(TLS_PROTOCOL_1_2, "client"), *servers[2];
+    mbedtls_ssl_session kept;
+    enum refusal refusal;
+    s.prefer_server_ciphers = true;
+    for (size_t i = 0; i < 2; i++) {
+        s.ciphers = str_of(ciphers[i]);
+        servers[i] = context_of(&s);
+    }
+    cr_assert(first(servers[0], client, &kept));
+    cr_expect(resumes(servers[0], client, &kept, &refusal));
+    cr_expect_not(resumes(servers[1], client, &kept, &refusal));
+    cr_expect_eq(refusal, REFUSAL_NONE);
+    mbedtls_ssl_session_free(&kept);
 }
 
 /* ---- the cache ---- */
