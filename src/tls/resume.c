@@ -315,6 +315,16 @@ static int find_session(void *owner, const unsigned char *id, size_t size, mbedt
 /* ---- names --------------------------------------------------------------------------------------
  */
 
+/* Each has one, also where no ticket was made of it. */
+static struct str root_of(const mbedtls_ssl_session *m)
+{
+    const mbedtls_ssl_tls13_application_secrets *secrets = &m->MBEDTLS_PRIVATE(app_secrets);
+    if (m->MBEDTLS_PRIVATE(tls_version) == MBEDTLS_SSL_VERSION_TLS1_3)
+        return str_make((char *)secrets->resumption_master_secret,
+                        sizeof secrets->resumption_master_secret);
+    return secret_of(m);
+}
+
 struct str resume_session_id(struct tls_session *s)
 {
     static const char digits[] = "0123456789abcdef";
@@ -322,7 +332,7 @@ struct str resume_session_id(struct tls_session *s)
     unsigned char digest[32];
     if (m == NULL)
         return STR_NONE;
-    struct str text = join(&s->arena, STR("portcullis session"), secret_of(m));
+    struct str text = join(&s->arena, STR("portcullis session"), root_of(m));
     int rc = mbedtls_sha256((const unsigned char *)text.ptr, text.len, digest, 0);
     mem_wipe((void *)(uintptr_t)text.ptr, text.len);
     assert(rc == 0);

@@ -217,6 +217,7 @@ Test(client_hello, refuses_bad_extensions)
         {STR_INIT("\x00\x10\x00\x03\x00\x01\x00"), 50}, /* empty name in it */
         {STR_INIT("\x00\x2b\x00\x02\x01\x03"), 50},     /* half a version */
         {STR_INIT("\x00\x0a\x00\x02\x00\x00"), 50},     /* no group */
+        {STR_INIT("\x00\x0d\x00\x03\x00\x01\x04"), 50}, /* half a scheme */
         {STR_INIT("\x7a\x7a\x00\x04xyz"), 50},
         {STR_INIT("\x7a\x7a\x00"), 50},
     };

@@ -458,6 +458,25 @@ Test(resumption, takes_no_ticket_that_was_changed_anywhere)
     }
 }
 
+Test(resumption, names_each_session_even_those_that_get_no_ticket)
+{
+    struct tls_settings s = resuming();
+    s.session_tickets = false;
+    struct tls_context *server = context_of(&s);
+    for (size_t v = 0; v < 2; v++) {
+        struct pair pairs[2];
+        struct str ids[2];
+        for (size_t i = 0; i < 2; i++) {
+            connect_with(&pairs[i], server, client_of(versions[v], NULL), NULL);
+            ids[i] = tls_session_id(pairs[i].server);
+            cr_expect_eq(ids[i].len, 64);
+        }
+        cr_expect_not(str_eq(ids[0], ids[1]));
+        for (size_t i = 0; i < 2; i++)
+            pair_free(&pairs[i]);
+    }
+}
+
 /* RFC 7627, 5.3 */
 Test(resumption, needs_the_extended_master_secret_in_tls_1_2)
 {
