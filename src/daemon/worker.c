@@ -20,6 +20,7 @@ struct worker {
     struct watch *channel, *signals;
     struct timer *shutdown; /* worker_shutdown_timeout */
     int signal_fd;
+    int spare;     /* a descriptor that makes room for that of a message; -1: there was none left */
     void *running; /* NULL: not yet */
     bool draining, ending, done;
 };
@@ -156,13 +157,27 @@ static void on_message(struct worker *w, struct message *m)
     }
 }
 
-static void on_channel(void *owner)
+static void hold_spare(struct worker *w)
 {
-    struct worker *w = owner;
+    if (w->spare == -1)
+        w->spare = fcntl(w->signal_fd, F_DUPFD_CLOEXEC, 0);
+}
+
+/* However many connections there are: what is trusted, and logs, must come through. */
+static enum channel_status receive(struct worker *w, struct message *m)
+{
+    if (w->spare != -1)
+        (void)close(w->spare);
+    w->spare = -1;
+    return channel_receive(w->start->channel, m, false);
+}
+
+static void read_channel(struct worker *w)
+{
     struct message m;
 
     while (w->channel != NULL) {
-        enum channel_status status = channel_receive(w->start->channel, &m, false);
+        enum channel_status status = receive(w, &m);
         if (status == CHANNEL_EMPTY)
             return;
         if (status == CHANNEL_GONE) {
@@ -176,6 +191,14 @@ static void on_channel(void *owner)
         on_message(w, &m);
         message_close_fds(&m);
     }
+}
+
+static void on_channel(void *owner)
+{
+    struct worker *w = owner;
+
+    read_channel(w);
+    hold_spare(w);
 }
 
 /* ------------------------------------------------------------------ signals */
@@ -210,6 +233,7 @@ static bool set_up(struct worker *w)
         return false;
     w->shutdown = timer_new(w->loop, on_shutdown_timeout, w);
     w->signals = watch_new(w->loop, w->signal_fd, on_signal, w);
+    hold_spare(w);
     if (s->channel != -1)
         w->channel = watch_new(w->loop, s->channel, on_channel, w);
     return w->signals != NULL && (s->channel == -1 || w->channel != NULL);
@@ -224,11 +248,13 @@ static void tear_down(struct worker *w)
     timer_free(w->shutdown);
     loop_free(w->loop);
     (void)close(w->signal_fd);
+    if (w->spare != -1)
+        (void)close(w->spare);
 }
 
 int worker_run(const struct worker_start *start)
 {
-    struct worker w = {.start = start, .signal_fd = -1};
+    struct worker w = {.start = start, .signal_fd = -1, .spare = -1};
 
     if (!set_up(&w))
         return WORKER_EXIT_CANNOT_START;

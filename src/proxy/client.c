@@ -133,12 +133,15 @@ void client_enter_tunnel(struct client *c)
     client_enter(c, CLIENT_TUNNEL, recheck_delay(c));
 }
 
-static void on_recheck(struct client *c)
+bool client_recheck(struct client *c)
 {
-    if (access_still_admits(c->request))
-        timer_start(c->deadline, recheck_delay(c));
+    bool stays = access_still_admits(c->request);
+
+    if (stays)
+        client_enter(c, CLIENT_TUNNEL, recheck_delay(c));
     else
         request_abort(c->request, 403, CLOSE_REFUSED);
+    return stays;
 }
 
 static void on_deadline(void *owner)
@@ -161,7 +164,7 @@ static void on_deadline(void *owner)
         on_reading_away_deadline(c);
         return;
     case CLIENT_TUNNEL:
-        on_recheck(c);
+        (void)client_recheck(c);
         return;
     case CLIENT_DONE:
     case CLIENT_CLOSED:
@@ -292,12 +295,6 @@ void client_close(struct client *c, enum close_reason why)
     stream_close(c->stream, why);
     if (c->request == NULL || c->phase == CLIENT_DISCARD)
         client_enter(c, CLIENT_CLOSED, 0);
-}
-
-void client_trust_changed(struct client *c, int64_t delay_ms)
-{
-    if (c->phase == CLIENT_TUNNEL && recheck_delay(c) > 0)
-        timer_start(c->deadline, delay_ms);
 }
 
 void client_drain(struct client *c)
@@ -493,6 +490,7 @@ void client_accept(struct proxy *p, const struct bind_conf *socket, int fd, cons
     c->addr = *peer;
     addr_text(peer, c->addr_text);
     c->number = ++p->last_number;
+    c->review = p->review;
     c->log = (struct log_context){.log = proxy_error_log(p, c->conf),
                                   .connection = c->number,
                                   .describe = describe,

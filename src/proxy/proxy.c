@@ -184,6 +184,7 @@ struct proxy *proxy_start(struct loop *l, const struct snapshot *s,
     p->loop = l;
     p->snapshot = s;
     list_init(&p->clients);
+    p->review_timer = timer_new(l, review_on_timer, p);
     list_init(&p->idle);
     make_upstreams(p);
     make_resolvers(p);
@@ -215,16 +216,6 @@ void proxy_drain(struct proxy *p, enum proxy_drain how, void (*on_done)(void *ow
     check_done(p);
 }
 
-void proxy_trust_changed(struct proxy *p)
-{
-    /* A verdict is a signature or more: thousands at once would keep the others waiting. */
-    enum { AT_ONCE = 16 };
-    int64_t count = 0;
-
-    LIST_FOR_EACH(it, &p->clients)
-    client_trust_changed(CONTAINER_OF(it, struct client, node), 1 + count++ / AT_ONCE);
-}
-
 void proxy_abort(struct proxy *p)
 {
     LIST_FOR_EACH(it, &p->clients)
@@ -239,6 +230,7 @@ void proxy_free(struct proxy *p)
         upstream_free(p->upstreams[i]);
     for (size_t i = 0; i < p->snapshot->http.resolvers.count; i++)
         resolver_free(p->resolvers[i]);
+    timer_free(p->review_timer);
     access_logs_free(p->access_logs);
     limits_free(p->limits);
     handshake_rate_free(p->handshake_rate);

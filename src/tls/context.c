@@ -316,6 +316,11 @@ void tls_context_judge(const struct tls_context *c, struct identity *i, time_t n
     identity_judge(i, c->trust, now, &c->rules);
 }
 
+enum refusal tls_context_verdict(const struct tls_context *c, const struct identity *i, time_t now)
+{
+    return identity_verdict(i, c->trust, now, &c->rules);
+}
+
 void tls_context_judge_again(const struct tls_context *c, struct identity *i, time_t now,
                              time_t max_age)
 {

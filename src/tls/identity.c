@@ -169,6 +169,15 @@ void identity_judge(struct identity *i, const struct trust *t, time_t now,
     buf_deinit(&detail);
 }
 
+enum refusal identity_verdict(const struct identity *i, const struct trust *t, time_t now,
+                              const struct verify_rules *rules)
+{
+    struct buf detail = {0};
+    enum refusal refusal = verify_chain(t, i->chain, i->count, now, rules, &detail);
+    buf_deinit(&detail);
+    return refusal;
+}
+
 bool identity_is_judged(const struct identity *i, const struct trust *t, time_t now, time_t max_age)
 {
     bool is_fresh = max_age == 0 || (now >= i->judged_at && now - i->judged_at < max_age);

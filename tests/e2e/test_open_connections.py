@@ -1,5 +1,5 @@
 """Open connections obey, too: whoever was let in is judged by what is trusted now, as long as he stays."""
-import os
+import contextlib
 import ssl
 import subprocess
 import threading
@@ -58,10 +58,22 @@ def test_the_next_request_of_a_revoked_client_is_refused(proxy, version):
     with gate.tls("revoked", version) as revoked, gate.tls("good", version) as good:
         assert ask(revoked).status == 200 and ask(good).status == 200
         reload(gate, block(CRL))
+        gate.logged("1 open connection is no longer permitted")
         answer = ask(revoked)
         assert answer.status == 403 and answer.json()["reason"] == "cert_revoked"
         assert ask(good).body == b"CN=client good"
     assert "cert_revoked" in gate.logged("CN=client revoked revoked 20")
+
+
+def test_a_worker_without_descriptors_to_spare_learns_it_too(proxy):
+    gate = proxy(block(), main="worker_rlimit_nofile 64;")
+    with gate.tls("revoked") as revoked, contextlib.ExitStack() as others:
+        assert ask(revoked).status == 200
+        for _ in range(64):
+            others.enter_context(gate.plain())
+        gate.logged("Too many open files")
+        reload(gate, block(CRL))
+        assert ask(revoked).json()["reason"] == "cert_revoked"
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -91,6 +103,7 @@ def test_an_upgraded_connection_of_a_revoked_client_ends(proxy, scripted_upstrea
         assert upgrade(revoked) and upgrade(good)
         reload(gate, proxied(upstream, CRL))
         assert revoked.is_closed()
+        gate.logged("1 open connection is no longer permitted")
         assert echoes(good)
         gate.reload(proxied(upstream, CRL))
         assert echoes(good)  # however many configurations later

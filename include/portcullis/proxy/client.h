@@ -57,6 +57,7 @@ struct client {
     struct log_context log;
     const char *action; /* during a call of log_write: "while SSL handshaking" */
     uint64_t number, requests;
+    uint64_t review; /* the last that looked at it */
     int64_t started_ms;
     enum client_phase phase;
     const struct location_conf
@@ -89,8 +90,11 @@ struct proxy {
     const struct snapshot *snapshot;
     struct proxy_listener *listeners;
     size_t listeners_count;
-    struct list clients; /* newest last */
-    struct list idle;    /* the longest idle first */
+    struct list clients; /* newest last, but see review.c */
+    uint64_t review;     /* how many times trust has changed */
+    size_t review_lost;  /* whom the one under way found no longer permitted */
+    struct timer *review_timer;
+    struct list idle; /* the longest idle first */
     size_t clients_count;
     uint64_t last_number;
     bool is_full; /* accepting pauses */
@@ -109,6 +113,9 @@ struct proxy {
 void proxy_client_gone(struct proxy *p); /* one connection fewer */
 const struct log *proxy_error_log(const struct proxy *p, const struct location_conf *conf);
 
+/* ---- review.c ---- */
+void review_on_timer(void *owner); /* of a proxy */
+
 /* ---- client.c ---- */
 void client_accept(struct proxy *p, const struct bind_conf *bind, int fd, const struct addr *peer);
 void client_enter(struct client *c, enum client_phase phase,
@@ -126,8 +133,8 @@ void client_next_request(struct client *c);
 void client_forget_request(struct client *c);
 /* An upgraded connection: octets both ways, as long as its client is let in. */
 void client_enter_tunnel(struct client *c);
-/* The next request is judged by what is trusted now; an upgraded connection is after delay_ms. */
-void client_trust_changed(struct client *c, int64_t delay_ms);
+/* Judges the client of an upgraded connection again. False: it ends. */
+bool client_recheck(struct client *c);
 /* Draining: an idle one ends. */
 void client_drain(struct client *c);
 

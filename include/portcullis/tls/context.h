@@ -38,6 +38,8 @@ bool tls_context_is_orphan(const struct tls_context *c);
 /* The verdict on a client of this server block, at that time. */
 struct identity;
 void tls_context_judge(const struct tls_context *c, struct identity *i, time_t now);
+/* What it would be; changes nothing. */
+enum refusal tls_context_verdict(const struct tls_context *c, const struct identity *i, time_t now);
 /* Again, if trust has changed since or the verdict is older than max_age seconds (0: however old).
  */
 void tls_context_judge_again(const struct tls_context *c, struct identity *i, time_t now,

@@ -17,6 +17,9 @@ struct identity *identity_new(const struct str *chain, size_t count);
 /* The verdict by this trust and time; may be asked for again when those change. */
 void identity_judge(struct identity *i, const struct trust *t, time_t now,
                     const struct verify_rules *rules);
+/* What the verdict would be; changes nothing. */
+enum refusal identity_verdict(const struct identity *i, const struct trust *t, time_t now,
+                              const struct verify_rules *rules);
 /* Is the verdict by this trust, and no older than max_age seconds (0: however old)? */
 bool identity_is_judged(const struct identity *i, const struct trust *t, time_t now,
                         time_t max_age);
