@@ -128,6 +128,7 @@ static const struct directive rows[] = {
      NULL},
     {"ssl_handshake_rate", IN_MAIN, 1, 1, set_number, P(ssl_handshake_rate), "0", 0,
      &handshake_rate},
+    {"ssl_key_process", IN_MAIN, 1, 1, set_flag, P(key_process), "off", 0, NULL},
     {"sandbox", IN_MAIN, 1, 1, set_enum, P(sandbox), "on", 0, sandbox_modes},
     {"events", IN_MAIN, 0, 0, set_events, NO_FIELD, NULL, IS_BLOCK | IS_LIST, NULL},
     {"http", IN_MAIN, 0, 0, set_http, NO_FIELD, NULL, IS_BLOCK | IS_LIST, NULL},

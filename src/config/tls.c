@@ -1,5 +1,6 @@
 /* TLS contexts: one for each server that any "listen ... ssl" leads to. */
 #include "loader.h"
+#include "portcullis/tls/key_process.h"
 
 /* The address through which a server is reached by TLS; NULL: by none. */
 static const struct bind_conf *ssl_bind(const struct http_conf *http, const struct server_conf *s)
@@ -112,6 +113,15 @@ static void add_keys(struct loader *l, struct server_conf *s, const struct liste
     }
 }
 
+static struct tls_pool *make_pool(struct loader *l)
+{
+    struct tls_pool *p = tls_pool_new();
+    const struct process_conf *conf = &l->snapshot->process;
+    if (conf->key_process && l->options->start_key_process)
+        tls_pool_ask_for_keys(p, l->options->start_key_process(conf));
+    return p;
+}
+
 static void build(struct loader *l, struct server_conf *s)
 {
     VEC_FOR(const struct listen_conf, listen, &s->listens)
@@ -137,7 +147,7 @@ void tls_build(struct loader *l, const struct server_conf *outer)
         if (!has_keys(l, s) || !b || !is_complete(l, s))
             continue;
         if (!l->snapshot->tls_pool)
-            l->snapshot->tls_pool = tls_pool_new();
+            l->snapshot->tls_pool = make_pool(l);
         build(l, s);
     }
 }

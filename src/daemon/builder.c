@@ -43,7 +43,7 @@ void builder_drain(struct builder *b, enum message_type order)
     builder_order_workers(b, order);
 }
 
-static void end_at_once(struct builder *b)
+void builder_end_at_once(struct builder *b)
 {
     builder_drain(b, MESSAGE_TERM);
     b->state = ENDING;
@@ -124,7 +124,7 @@ static void on_master_message(struct builder *b)
     if (m.type == MESSAGE_RETIRE || m.type == MESSAGE_QUIT)
         builder_drain(b, m.type);
     else if (m.type == MESSAGE_TERM)
-        end_at_once(b);
+        builder_end_at_once(b);
     else if (m.type == MESSAGE_REOPEN)
         builder_reopen_log(b, &m);
     else if (m.type == MESSAGE_IMAGE)
@@ -146,7 +146,7 @@ static void on_signals(struct builder *b)
         if (info.ssi_signo == SIGCHLD)
             builder_reap(b);
         else if (info.ssi_signo == SIGTERM)
-            end_at_once(b); /* not the master's way; someone else's wish */
+            builder_end_at_once(b); /* not the master's way; someone else's wish */
     }
 }
 

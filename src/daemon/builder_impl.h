@@ -51,6 +51,8 @@ struct builder {
 /* ---- builder.c ---- */
 
 void builder_drain(struct builder *b, enum message_type order);
+/* Workers are told to end now, and killed soon. */
+void builder_end_at_once(struct builder *b);
 void builder_reopen_log(struct builder *b, struct message *m);
 
 /* ---- builder_request.c: false when the master wants us gone, or the log says why ---- */

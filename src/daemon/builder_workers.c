@@ -233,6 +233,18 @@ static void plan_replacement(struct slot *slot)
         slot->start_at_ms = 1; /* zero means never */
 }
 
+/* What the app has started besides: the key process, without which no handshake ends. The master
+ * begins anew with all of it. */
+static void on_death_of_keeper(struct builder *b, pid_t pid, int status)
+{
+    if (b->state >= DRAINING)
+        return;
+    log_write(&log_process, LOG_ALERT, "key process %d exited on signal %d or with code %d",
+              (int)pid, WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+              WIFEXITED(status) ? WEXITSTATUS(status) : 0);
+    builder_end_at_once(b);
+}
+
 static void on_death(struct builder *b, pid_t pid, int status)
 {
     for (unsigned i = 0; i < b->slot_count; i++) {
@@ -255,6 +267,7 @@ static void on_death(struct builder *b, pid_t pid, int status)
             plan_replacement(slot);
         return;
     }
+    on_death_of_keeper(b, pid, status);
 }
 
 void builder_reap(struct builder *b)

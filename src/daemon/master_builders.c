@@ -4,49 +4,13 @@
 #include <unistd.h>
 
 #include "builder.h"
+#include "descriptors.h"
 #include "master_impl.h"
 #include "portcullis/base/memory.h"
 
 struct builder_ref *ref_of(struct list *link)
 {
     return CONTAINER_OF(link, struct builder_ref, link);
-}
-
-static int compare_ints(const void *a, const void *b)
-{
-    int x = *(const int *)a, y = *(const int *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* In the child: every descriptor of the master's but these, or sockets and channels would live on
- * in it. */
-static void close_all_but(int *keep, size_t count)
-{
-    unsigned from = STDERR_FILENO + 1;
-
-    qsort(keep, count, sizeof *keep, compare_ints);
-    for (size_t i = 0; i < count; i++) {
-        if (keep[i] < (int)from)
-            continue;
-        if (keep[i] > (int)from)
-            (void)close_range(from, (unsigned)keep[i] - 1, 0);
-        from = (unsigned)keep[i] + 1;
-    }
-    (void)close_range(from, ~0U, 0);
-}
-
-#define KEPT_MAX 32
-
-static void keep_channel_and_log(int channel)
-{
-    int keep[KEPT_MAX] = {channel};
-    size_t count = 1;
-
-    for (const struct log *l = log_process.log; l != NULL && count < KEPT_MAX; l = l->next)
-        if (l->file->fd > STDERR_FILENO)
-            keep[count++] = l->file->fd;
-    close_all_but(keep, count);
 }
 
 static enum builder_kind next_kind(const struct master *m)
@@ -67,7 +31,7 @@ struct builder_ref *ref_fork(struct master *m)
     }
     pid_t pid = fork();
     if (pid == 0) {
-        keep_channel_and_log(ends[1]);
+        descriptors_keep(ends[1]);
         exit(builder_run(m->app, m->context, ends[1], next_kind(m)));
     }
     int err = errno;

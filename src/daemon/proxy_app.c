@@ -8,6 +8,7 @@
 
 #include "channel.h"
 #include "file_watch.h"
+#include "key_keeper.h"
 #include "listen_set.h"
 #include "log_set.h"
 #include "portcullis/base/memory.h"
@@ -15,6 +16,7 @@
 #include "portcullis/proxy/folders.h"
 #include "portcullis/proxy/proxy.h"
 #include "portcullis/tls/context.h"
+#include "portcullis/tls/key_process.h"
 #include "portcullis/tls/renewal.h"
 #include "portcullis/tls/trust_image.h"
 #include "privilege.h"
@@ -62,6 +64,7 @@ struct snapshot *proxy_app_read(const struct command *c)
         .access_log = default_access_log(),
         .default_pid_path = STR(PORTCULLIS_PID),
         .judges_only = c->action == COMMAND_EXPLAIN,
+        .start_key_process = c->action == COMMAND_RUN ? key_keeper_start : NULL,
         .problem = on_problem,
         .owner = (void *)c,
     };
@@ -294,10 +297,15 @@ static void confine(void *conf, struct sandbox *s)
 
 static bool prepare(void *conf)
 {
-    (void)conf;
-    if (tls_process_start())
+    const struct loaded *l = conf;
+
+    if (!tls_process_start()) {
+        log_write(&log_process, LOG_EMERG, "no entropy for the random generator");
+        return false;
+    }
+    if (tls_pool_reconnect_keys(l->snapshot->tls_pool))
         return true;
-    log_write(&log_process, LOG_EMERG, "no entropy for the random generator");
+    log_write_errno(&log_process, LOG_EMERG, errno, "the key process cannot be reached");
     return false;
 }
 

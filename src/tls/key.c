@@ -1,4 +1,4 @@
-#include "key.h"
+#include "key_internal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -8,11 +8,7 @@
 #include "portcullis/base/memory.h"
 #include "random.h"
 
-enum { KEY_FILE_MAX = 1 << 20 };
-
-struct key {
-    mbedtls_pk_context pk;
-};
+enum { KEY_FILE_MAX = 1 << 20, PUBLIC_KEY_MAX = 4096 };
 
 static int parse(struct key *k, struct str pem, struct str password)
 {
@@ -95,8 +91,21 @@ void key_free(struct key *k)
     mem_free(k);
 }
 
+/* Of one that is elsewhere only this is known; its process has made it from the private one. */
+static bool same_public_key(const struct key *k, const mbedtls_pk_context *public_key)
+{
+    unsigned char ours[PUBLIC_KEY_MAX], theirs[PUBLIC_KEY_MAX];
+    int our_size = mbedtls_pk_write_pubkey_der(&k->pk, ours, sizeof ours);
+    int their_size = mbedtls_pk_write_pubkey_der(public_key, theirs, sizeof theirs);
+    return our_size > 0 && our_size == their_size &&
+           memcmp(ours + sizeof ours - our_size, theirs + sizeof theirs - their_size,
+                  (size_t)our_size) == 0;
+}
+
 bool key_matches(const struct key *k, const mbedtls_pk_context *public_key)
 {
+    if (k->line != NULL)
+        return same_public_key(k, public_key);
     return mbedtls_pk_check_pair(public_key, &k->pk, random_for_mbedtls, NULL) == 0;
 }
 

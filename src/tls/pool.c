@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "name.h"
 #include "pem.h"
@@ -33,6 +34,7 @@ struct tls_pool *tls_pool_new(void)
 {
     struct tls_pool *p = MEM_NEW(struct tls_pool);
     arena_init(&p->arena, 4096);
+    p->key_line = -1;
     must(getrandom(p->id, sizeof p->id, 0) == sizeof p->id ? 0 : -1);
     list_init(&p->contexts);
     return p;
@@ -61,6 +63,8 @@ void tls_pool_free(struct tls_pool *p)
     trust_image_free(p->image);
     for (struct ticket_set *t = p->tickets; t != NULL; t = t->next)
         ticket_keys_free(t->keys);
+    if (p->key_line != -1)
+        (void)close(p->key_line);
     arena_deinit(&p->arena);
     mem_free(p);
 }
@@ -307,19 +311,32 @@ static bool add_own(void *owner, struct str der, const char **problem)
 static const struct file_kind own_kind = {"certificate", "ssl_certificate", pem_is_certificate,
                                           add_own};
 
-static bool load_key(const struct tls_report *r, struct key_pair *pair, struct str password_file)
+/* False: the passwords could not be read, and that was reported. */
+static bool load_key_here(const struct tls_report *r, struct key_pair *pair,
+                          struct str password_file, const char **problem)
 {
     struct buf passwords = {0};
-    const char *problem;
     if (password_file.len > 0 && !file_read(password_file, &passwords)) {
         buf_deinit(&passwords);
         return tls_report_problem(r, LOG_EMERG, "cannot open \"%.*s\" (%d: %s) (ssl_password_file)",
                                   STR_ARG(password_file), errno, strerror(errno));
     }
-    pair->key = key_load(pair->key_path, buf_str(&passwords), &problem);
+    pair->key = key_load(pair->key_path, buf_str(&passwords), problem);
     if (passwords.data != NULL)
         mem_wipe(passwords.data, passwords.capacity);
     buf_deinit(&passwords);
+    return true;
+}
+
+static bool load_key(struct tls_pool *p, const struct tls_report *r, struct key_pair *pair,
+                     struct str password_file)
+{
+    const char *problem;
+    if (p->keys_are_apart)
+        pair->key = key_load_remote(&p->key_line, pair->key_path, password_file, &p->arena,
+                                    &problem);
+    else if (!load_key_here(r, pair, password_file, &problem))
+        return false;
     if (pair->key == NULL)
         return tls_report_problem(r, LOG_EMERG,
                                   "cannot load certificate key \"%.*s\": %s (ssl_certificate_key)",
@@ -343,7 +360,8 @@ struct key_pair *pool_pair(struct tls_pool *p, struct str certificate, struct st
     pair->certificate_path = arena_str(&p->arena, certificate);
     pair->key_path = arena_str(&p->arena, key);
     mbedtls_x509_crt_init(&pair->chain);
-    if (!load_file(r, &own_kind, certificate, &pair->chain) || !load_key(r, pair, password_file)) {
+    if (!load_file(r, &own_kind, certificate, &pair->chain) ||
+        !load_key(p, r, pair, password_file)) {
         free_pair(pair);
         return NULL;
     }

@@ -44,6 +44,8 @@ struct tls_pool {
     struct ticket_set *tickets;
     struct trust_set *trusts;
     struct key_pair *pairs;
+    bool keys_are_apart; /* in the process that key_line leads to; -1: it is not there */
+    int key_line;
 };
 
 /* Of mbedTLS's calls that fail for lack of memory alone. */

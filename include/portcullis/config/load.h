@@ -12,6 +12,9 @@ struct config_options {
     struct str access_log; /* where requests are logged when no access_log says; empty: nowhere */
     struct str default_pid_path;
     bool judges_only; /* nobody will be served: certificates and keys of servers are not read */
+    /* For "ssl_key_process on": starts that process and returns a socket to it, or -1; NULL: keys
+     * are read here all the same. */
+    int (*start_key_process)(const struct process_conf *conf);
     /* Every problem, in nginx's form ("unknown directive \"foo\" in /x.conf:3"); LOG_EMERG means
      * that the load will fail, LOG_WARN not. All of a file's problems are reported in one run. */
     void (*problem)(void *owner, enum log_level level, struct str message);

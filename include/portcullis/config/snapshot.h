@@ -46,6 +46,7 @@ struct process_conf {
     unsigned worker_connections;
     bool multi_accept;
     int worker_priority;
+    bool key_process; /* ssl_key_process */
     enum sandbox_mode sandbox;
     VEC(struct str) env; /* NAME or NAME=value */
     const struct log *error_log;
