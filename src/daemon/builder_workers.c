@@ -233,11 +233,11 @@ static void plan_replacement(struct slot *slot)
         slot->start_at_ms = 1; /* zero means never */
 }
 
-/* What the app has started besides: the key process, without which no handshake ends. The master
- * begins anew with all of it. */
+/* What the app has started besides: a key process. One that nobody asks any more ends well; without
+ * the workers' no handshake ends, and the master begins anew with all of it. */
 static void on_death_of_keeper(struct builder *b, pid_t pid, int status)
 {
-    if (b->state >= DRAINING)
+    if (b->state >= DRAINING || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
         return;
     log_write(&log_process, LOG_ALERT, "key process %d exited on signal %d or with code %d",
               (int)pid, WIFSIGNALED(status) ? WTERMSIG(status) : 0,

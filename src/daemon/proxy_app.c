@@ -396,7 +396,9 @@ static enum app_reread reread(void *conf, int *image)
     };
     const struct loaded *l = conf;
     struct buf what = {0};
-    enum tls_renewal r = tls_pool_renew(l->snapshot->tls_pool,
+    const struct process_conf *process = &l->snapshot->process;
+    int key_line = process->key_process ? key_keeper_start(process) : -1;
+    enum tls_renewal r = tls_pool_renew(l->snapshot->tls_pool, key_line,
                                         (struct tls_report){.problem = on_bad_file}, &what, image);
 
     if (r != TLS_RENEWAL_NOTHING)

@@ -7,6 +7,7 @@
 #include "name.h"
 #include "pool.h"
 #include "portcullis/base/memory.h"
+#include "portcullis/tls/key_process.h"
 
 static struct tls_context *context_at(struct list *link)
 {
@@ -59,9 +60,11 @@ static void free_fresh(struct tls_pool *fresh)
 }
 
 /* The same contexts in the same order, from the files as they are now. NULL: it was reported. */
-static struct tls_pool *read_again(const struct tls_pool *p, struct tls_report r)
+static struct tls_pool *read_again(const struct tls_pool *p, int key_line, struct tls_report r)
 {
     struct tls_pool *fresh = tls_pool_new();
+    if (p->keys_are_apart)
+        tls_pool_ask_for_keys(fresh, key_line);
     bool good = true;
     memcpy(fresh->id, p->id, sizeof fresh->id); /* the image is that configuration's */
     for (struct list *it = p->contexts.next; it != &p->contexts; it = it->next) {
@@ -295,11 +298,11 @@ static enum tls_renewal decide(const struct comparison *cmp, const struct tls_po
     return TLS_RENEWAL_NOTHING;
 }
 
-enum tls_renewal tls_pool_renew(const struct tls_pool *p, struct tls_report r, struct buf *what,
-                                int *image)
+enum tls_renewal tls_pool_renew(const struct tls_pool *p, int key_line, struct tls_report r,
+                                struct buf *what, int *image)
 {
     struct comparison cmp = {.is_sound = true};
-    struct tls_pool *fresh = read_again(p, r);
+    struct tls_pool *fresh = read_again(p, key_line, r);
     if (fresh == NULL)
         return TLS_RENEWAL_NOTHING;
     compare(&cmp, fresh, p, &r);

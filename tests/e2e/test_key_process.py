@@ -148,3 +148,19 @@ def test_without_a_master(proxy, keys):
     gate = proxy(BLOCK % ("{certs}/server.crt", "{certs}/server.key", ""), main=ON + " master_process off;")
     with gate.tls() as c:
         assert c.get().status == 200
+
+
+def test_watched_files_are_looked_over_by_another_key_process(proxy, keys, tmp_path):
+    """ssl_watch_files reads keys as they are now; the one in use reads nothing any more."""
+    for name in ("crt", "key"):
+        (tmp_path / f"now.{name}").write_bytes((keys / f"server.{name}").read_bytes())
+    gate = proxy("events {} http { ssl_watch_files on; %s }" % (BLOCK % (f"{tmp_path}/now.crt", f"{tmp_path}/now.key", "")), main=ON)
+    (first,) = processes(gate)["key process"]
+    for name in ("key", "crt"):
+        (tmp_path / f"new.{name}").write_bytes((keys / f"ec.{name}").read_bytes())
+        (tmp_path / f"new.{name}").rename(tmp_path / f"now.{name}")
+    gate.logged("files have changed")
+    wait_until(lambda: len(processes(gate)["key process"]) == 1 and processes(gate)["key process"] != [first], "the new one alone")
+    with gate.tls(server_name="other") as c:
+        assert c.get().status == 200
+    assert "key process" not in "".join(line for line in gate.log().splitlines() if "[alert]" in line)

@@ -16,10 +16,12 @@ enum tls_renewal {
                                  anew */
 };
 
-/* Changes nothing of the pool. what: words for the log, of what has changed. Reported as LOG_ERROR
- * or worse is why none of it may be used: a file that cannot be loaded, a certificate among the CAs
- * that is none, a list that its CA did not sign or that is older than the one in use. */
-enum tls_renewal tls_pool_renew(const struct tls_pool *p, struct tls_report r, struct buf *what,
-                                int *image);
+/* Changes nothing of the pool. key_line: where its keys are apart (key_process.h), a socket to
+ * another such process for the keys as they are now; it is taken. what: words for the log, of what
+ * has changed. Reported as LOG_ERROR or worse is why none of it may be used: a file that cannot be
+ * loaded, a certificate among the CAs that is none, a list that its CA did not sign or that is
+ * older than the one in use. */
+enum tls_renewal tls_pool_renew(const struct tls_pool *p, int key_line, struct tls_report r,
+                                struct buf *what, int *image);
 
 #endif

@@ -49,7 +49,7 @@ static void expect(struct serving *s, enum tls_renewal wanted, const char *words
     struct buf what = {0};
     int image = -1;
     last_report[0] = '\0';
-    enum tls_renewal got = tls_pool_renew(s->pool, reports, &what, &image);
+    enum tls_renewal got = tls_pool_renew(s->pool, -1, reports, &what, &image);
     buf_append_char(&what, '\0');
     const char *told = got == TLS_RENEWAL_NOTHING ? last_report : buf_str(&what).ptr;
     cr_expect_eq(got, wanted, "%s: %d, not %d: %s", words, got, wanted, told);
