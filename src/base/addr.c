@@ -224,6 +224,31 @@ static bool bits_match(const uint8_t *net, const char *octets, unsigned bits)
     return rest == 0 || ((net[whole] ^ (uint8_t)octets[whole]) & (0xff00 >> rest) & 0xff) == 0;
 }
 
+static bool is_mapped(const struct addr *a)
+{
+    return addr_family(a) == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&a->in6.sin6_addr);
+}
+
+struct cidr cidr_of(const struct addr *a)
+{
+    struct str octets = addr_binary(a);
+    struct cidr c = {.family = is_mapped(a) ? AF_INET : (sa_family_t)addr_family(a)};
+
+    if (is_mapped(a))
+        octets = str_from(octets, 12);
+    if (c.family == AF_INET || c.family == AF_INET6) {
+        memcpy(c.net, octets.ptr, octets.len);
+        c.bits = (unsigned)octets.len * 8;
+    }
+    return c;
+}
+
+bool cidr_holds(const struct cidr *outer, const struct cidr *inner)
+{
+    return outer->family == inner->family && outer->bits <= inner->bits &&
+           bits_match(outer->net, (const char *)inner->net, outer->bits);
+}
+
 bool cidr_contains(const struct cidr *c, const struct addr *a)
 {
     int family = addr_family(a);
@@ -232,7 +257,7 @@ bool cidr_contains(const struct cidr *c, const struct addr *a)
         return true;
     if (c->family == AF_UNIX)
         return family == AF_UNIX;
-    if (c->family == AF_INET && family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&a->in6.sin6_addr)) {
+    if (c->family == AF_INET && is_mapped(a)) {
         family = AF_INET;
         octets = str_from(octets, 12);
     }

@@ -49,7 +49,7 @@ static void add_entry(struct geo_load *g, const struct conf_node *node, const st
         e = VEC_PUSH(g->l->arena, &g->geo->entries);
         strmap_add(&g->places, block_key(g, block), (void *)(uintptr_t)g->geo->entries.count);
     }
-    *e = (struct geo_entry){*block, node->args[0]};
+    *e = (struct geo_entry){.block = *block, .value = node->args[0]};
 }
 
 static bool delete_entry(struct geo_load *g, const struct conf_node *node)
@@ -197,12 +197,52 @@ static bool read_line(struct geo_load *g, const struct conf_node *node)
     return true;
 }
 
-static int longest_first(const void *a, const void *b)
+/* ---- the look-up: as prefixes.c finds locations, with bits for octets ---- */
+
+static int compare_blocks(const void *a, const void *b)
 {
-    unsigned x = ((const struct geo_entry *)a)->block.bits;
-    unsigned y = ((const struct geo_entry *)b)->block.bits;
-    return (x < y) - (x > y);
+    const struct cidr *x = &((const struct geo_entry *)a)->block;
+    const struct cidr *y = &((const struct geo_entry *)b)->block;
+    if (x->family != y->family)
+        return x->family < y->family ? -1 : 1;
+    int order = memcmp(x->net, y->net, sizeof x->net);
+    return order != 0 ? order : (x->bits > y->bits) - (x->bits < y->bits);
 }
+
+static const struct geo_entry *first_that_holds(const struct geo_entry *e, const struct cidr *block)
+{
+    while (e != NULL && !cidr_holds(&e->block, block))
+        e = e->around;
+    return e;
+}
+
+static void build(struct geo_conf *geo)
+{
+    if (geo->entries.count == 0)
+        return;
+    qsort(geo->entries.items, geo->entries.count, sizeof *geo->entries.items, compare_blocks);
+    for (size_t i = 1; i < geo->entries.count; i++) {
+        struct geo_entry *e = &geo->entries.items[i];
+        e->around = first_that_holds(e - 1, &e->block);
+    }
+}
+
+const struct geo_entry *geo_find(const struct geo_conf *geo, const struct addr *a)
+{
+    const struct geo_entry wanted = {.block = cidr_of(a)};
+    size_t low = 0, high = geo->entries.count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare_blocks(&geo->entries.items[middle], &wanted) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 ? first_that_holds(&geo->entries.items[low - 1], &wanted.block) : NULL;
+}
+
+/* ---- the directive ---- */
 
 bool set_geo(struct loader *l, const struct conf_node *node, void *field)
 {
@@ -230,7 +270,6 @@ bool set_geo(struct loader *l, const struct conf_node *node, void *field)
         good &= read_line(&g, line);
     }
     drop_deleted(geo);
-    if (geo->entries.count)
-        qsort(geo->entries.items, geo->entries.count, sizeof *geo->entries.items, longest_first);
+    build(geo);
     return good;
 }

@@ -49,8 +49,6 @@ struct str geo_value(struct request *req, const struct geo_conf *geo)
         return geo->fallback;
     if (geo->proxies.count)
         look_behind_proxies(req, geo, &a);
-    VEC_FOR(const struct geo_entry, e, &geo->entries)
-    if (cidr_contains(&e->block, &a))
-        return e->value;
-    return geo->fallback;
+    const struct geo_entry *e = geo_find(geo, &a);
+    return e != NULL ? e->value : geo->fallback;
 }

@@ -52,6 +52,9 @@ struct cidr {
 /* "192.0.2.0/24", "2001:db8::/32", one address, "all", "unix:". *had_low_bits says that bits
  * outside the mask were set and cleared. */
 bool cidr_parse(struct cidr *c, struct str text, bool *had_low_bits);
+/* The block of an address alone; an IPv4-mapped one is IPv4's. */
+struct cidr cidr_of(const struct addr *a);
+bool cidr_holds(const struct cidr *outer, const struct cidr *inner);
 /* IPv4-mapped IPv6 addresses match IPv4 blocks. */
 bool cidr_contains(const struct cidr *c, const struct addr *a);
 

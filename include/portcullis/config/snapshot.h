@@ -224,11 +224,12 @@ struct map_conf {
 struct geo_entry {
     struct cidr block;
     struct str value;
+    const struct geo_entry *around; /* the smallest block that holds this one */
 };
 
 struct geo_conf {
     const struct variable *source; /* NULL: $remote_addr */
-    VEC(struct geo_entry) entries; /* longest prefix first */
+    VEC(struct geo_entry) entries; /* in the order of addresses, a block before those in it */
     struct str fallback;
     VEC(struct cidr) proxies;
     bool proxy_recursive;
@@ -539,6 +540,8 @@ void server_each_location(const struct server_conf *s,
 /* The server for a name (normalised by host_normalise) on an address; *matched says whether one of
  * its names fits, or it is the default. captures get a regex's groups (may be NULL). Same function
  * for SNI, Host and policy (RULES 1.7). */
+/* The smallest block with the address in it, or NULL. */
+const struct geo_entry *geo_find(const struct geo_conf *geo, const struct addr *a);
 /* The longest prefix of the set that path begins with, or where path lacks but a slash and is to be
  * redirected; NULL when none fits. */
 const struct location_conf *location_find_prefix(const struct location_set *set, struct str path,

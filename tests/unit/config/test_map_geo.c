@@ -85,10 +85,8 @@ static const char *geo_value(const struct geo_conf *g, const char *address)
 {
     struct addr a;
     cr_assert(addr_parse_ip(&a, str_of(address), 0));
-    for (size_t i = 0; i < g->entries.count; i++)
-        if (cidr_contains(&g->entries.items[i].block, &a))
-            return g->entries.items[i].value.ptr;
-    return g->fallback.ptr;
+    const struct geo_entry *e = geo_find(g, &a);
+    return e != NULL ? e->value.ptr : g->fallback.ptr;
 }
 
 Test(geo, longest_block_first)
@@ -97,8 +95,12 @@ Test(geo, longest_block_first)
         "geo $arg_ip $g { default d; 10.0.0.0/8 a; 10.1.0.0/16 b; 10.1.2.3 c; ::1 l; 2001:db8::/32 "
         "e; 192.0.2.0/24 x; delete 192.0.2.0/24; proxy 127.0.0.1; proxy_recursive; }");
     static const char *const rows[][2] = {
-        {"10.2.0.1", "a"}, {"10.1.0.1", "b"}, {"10.1.2.3", "c"},    {"::1", "l"},
-        {"1.1.1.1", "d"},  {"::2", "d"},      {"2001:db8::5", "e"}, {"192.0.2.1", "d"},
+        {"10.2.0.1", "a"},        {"10.1.0.1", "b"},
+        {"10.1.2.3", "c"},        {"::1", "l"},
+        {"1.1.1.1", "d"},         {"::2", "d"},
+        {"2001:db8::5", "e"},     {"192.0.2.1", "d"},
+        {"::ffff:10.1.0.1", "b"}, {"255.255.255.255", "d"},
+        {"0.0.0.0", "d"},
     };
     cr_assert(c.s != NULL, "%s", config_problems(&c));
     const struct geo_conf *g = variable(&c, "g")->geo;
@@ -107,6 +109,55 @@ Test(geo, longest_block_first)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         cr_expect_str_eq(geo_value(g, rows[i][0]), rows[i][1], "%s", rows[i][0]);
     config_end(&c);
+}
+
+static const struct geo_entry *longest_that_contains(const struct geo_conf *g, const struct addr *a)
+{
+    const struct geo_entry *best = NULL;
+    VEC_FOR(const struct geo_entry, e, &g->entries)
+    {
+        if (cidr_contains(&e->block, a) && (best == NULL || e->block.bits > best->block.bits))
+            best = e;
+    }
+    return best;
+}
+
+/* Few different octets, so that blocks lie in each other. */
+static struct str random_address(struct arena *a, uint32_t *seed)
+{
+    uint32_t octets[4];
+    for (size_t i = 0; i < 4; i++) {
+        *seed = *seed * 1664525 + 1013904223;
+        octets[i] = *seed >> 30 == 0 ? *seed >> 20 & 0xff : *seed >> 28;
+    }
+    return arena_printf(a, "%u.%u.%u.%u", octets[0], octets[1], octets[2], octets[3]);
+}
+
+Test(geo, finds_what_a_walk_through_all_blocks_finds)
+{
+    struct arena arena;
+    struct buf text = {0};
+    uint32_t seed = 1;
+    arena_init(&arena, 4096);
+    buf_append_str(&text, STR("geo $g { default d; "));
+    for (int i = 0; i < 1000; i++) {
+        struct str net = random_address(&arena, &seed);
+        buf_printf(&text, "%.*s/%u v; ", STR_ARG(net), (seed >> 8) % 33);
+    }
+    buf_append_str(&text, STR("}"));
+    struct loaded c = config_of_http(arena_z(&arena, buf_str(&text)));
+    cr_assert(c.s != NULL, "%s", config_problems(&c));
+    const struct geo_conf *g = variable(&c, "g")->geo;
+    cr_assert_gt(g->entries.count, 300);
+    for (int i = 0; i < 2000; i++) {
+        struct addr a;
+        struct str address = random_address(&arena, &seed);
+        cr_assert(addr_parse_ip(&a, address, 0));
+        cr_expect_eq(geo_find(g, &a), longest_that_contains(g, &a), "%.*s", STR_ARG(address));
+    }
+    config_end(&c);
+    buf_deinit(&text);
+    arena_deinit(&arena);
 }
 
 Test(geo, ranges_cover_what_they_say)
