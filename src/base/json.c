@@ -1,8 +1,10 @@
 #include "portcullis/base/json.h"
 
-static bool is_special(unsigned char c)
+#include "portcullis/base/utf8.h"
+
+static bool is_plain(unsigned char c)
 {
-    return c < 0x20 || c == '"' || c == '\\';
+    return c >= 0x20 && c != '"' && c != '\\';
 }
 
 static void append_special(struct buf *out, unsigned char c)
@@ -11,15 +13,25 @@ static void append_special(struct buf *out, unsigned char c)
         ['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n",  ['\f'] = "\\f",
         ['\r'] = "\\r", ['"'] = "\\\"", ['\\'] = "\\\\",
     };
-    if (names[c])
+    if (c < sizeof names / sizeof names[0] && names[c])
         buf_append_str(out, str_of(names[c]));
     else
         buf_printf(out, "\\u%04X", c);
 }
 
+/* JSON is UTF-8 (RFC 8259, 8.1): an octet that belongs to no character is written as if it were
+ * Latin-1, or who reads the log would lose the line. */
 void json_append_escaped(struct buf *out, struct str s)
 {
-    buf_append_escaped(out, s, is_special, append_special);
+    for (size_t at = 0, length; at < s.len; at += length) {
+        length = utf8_length(str_from(s, at));
+        if (length > 0 && is_plain((unsigned char)s.ptr[at])) {
+            buf_append(out, s.ptr + at, length);
+            continue;
+        }
+        append_special(out, (unsigned char)s.ptr[at]);
+        length = 1;
+    }
 }
 
 static void append_quoted(struct buf *out, struct str s)

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "portcullis/base/clock.h"
+#include "portcullis/base/utf8.h"
 
 /* A line is written by one call, at most so long that a pipe takes it whole. */
 enum { LINE_MAX_BYTES = 4096 };
@@ -64,31 +65,34 @@ static void append_hex(struct buf *out, unsigned char c)
     buf_append(out, text, sizeof text);
 }
 
-static bool is_control(unsigned char c)
+static void append_shown(struct buf *out, struct str s, const char *others)
 {
-    return c < 0x20 || c == 0x7f;
+    for (size_t at = 0, length; at < s.len; at += length) {
+        length = utf8_shown(str_from(s, at));
+        if (length > 0 && strchr(others, s.ptr[at]) == NULL) {
+            buf_append(out, s.ptr + at, length);
+            continue;
+        }
+        append_hex(out, (unsigned char)s.ptr[at]);
+        length = 1;
+    }
 }
 
 void log_append_escaped(struct buf *out, struct str s, bool quote)
 {
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        if (is_control(c) || c == '\\' || (quote && c == '"'))
-            append_hex(out, c);
-        else
-            buf_append_char(out, (char)c);
-    }
+    append_shown(out, s, quote ? "\\\"" : "\\");
 }
 
-/* The last guard: whatever an argument held, a line stays one line. */
-static void append_without_controls(struct buf *out, struct str s)
+const char *log_quoted(struct str s)
 {
-    for (size_t i = 0; i < s.len; i++) {
-        if (is_control((unsigned char)s.ptr[i]))
-            append_hex(out, (unsigned char)s.ptr[i]);
-        else
-            buf_append_char(out, s.ptr[i]);
-    }
+    static struct buf texts[4]; /* of one message's arguments */
+    static size_t next;
+    struct buf *text = &texts[next++ % (sizeof texts / sizeof texts[0])];
+
+    buf_clear(text);
+    log_append_escaped(text, s, true);
+    buf_append_char(text, '\0');
+    return text->data + text->start;
 }
 
 /* "message (111: Connection refused), client: …" */
@@ -106,7 +110,8 @@ static __attribute__((format(printf, 4, 0))) void append_message(struct buf *out
     }
     if (ctx->describe != NULL)
         ctx->describe(ctx->owner, &raw);
-    append_without_controls(out, buf_str(&raw));
+    /* The last guard: whatever an argument held, a line stays one line. */
+    append_shown(out, buf_str(&raw), "");
 }
 
 static void write_line(int fd, struct buf *line)

@@ -321,8 +321,8 @@ static void on_resolved(void *owner, const struct resolver_result *result)
 
     x->query = NULL;
     if (result->count == 0) {
-        log_write(&req->log, LOG_ERROR, "%.*s could not be resolved (%s)", STR_ARG(x->resolve_name),
-                  result->problem);
+        log_write(&req->log, LOG_ERROR, "\"%s\" could not be resolved (%s)",
+                  log_quoted(x->resolve_name), result->problem);
         request_fail(req, 502, CLOSE_CONNECT_FAILED);
         return;
     }
@@ -340,8 +340,8 @@ static enum step_result resolve(struct exchange *x)
     const struct resolver_conf *conf = req->location->resolver;
 
     if (conf == NULL) {
-        log_write(&req->log, LOG_ERROR, "no resolver defined to resolve %.*s",
-                  STR_ARG(x->resolve_name));
+        log_write(&req->log, LOG_ERROR, "no resolver defined to resolve \"%s\"",
+                  log_quoted(x->resolve_name));
         request_fail(req, 502, CLOSE_CONNECT_FAILED);
         return STEP_NEXT;
     }

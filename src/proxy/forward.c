@@ -276,8 +276,8 @@ static void follow(struct request *req, struct str to)
     }
     if (!uri_parse(&uri, &req->arena, to, req->server->merge_slashes, &problem) ||
         uri.form != URI_ORIGIN) {
-        log_write(&req->log, LOG_ERROR, "upstream sent unsafe X-Accel-Redirect \"%.*s\"",
-                  STR_ARG(to));
+        log_write(&req->log, LOG_ERROR, "upstream sent unsafe X-Accel-Redirect \"%s\"",
+                  log_quoted(to));
         respond_status(req, 404);
         return;
     }

@@ -87,9 +87,8 @@ static bool find_cycle(struct request *req)
 {
     if (req->redirects++ < REDIRECTS_MAX)
         return false;
-    log_write(&req->log, LOG_ERROR,
-              "rewrite or internal redirection cycle while processing \"%.*s\"",
-              STR_ARG(req->path));
+    log_write(&req->log, LOG_ERROR, "rewrite or internal redirection cycle while processing \"%s\"",
+              log_quoted(req->path));
     respond_status(req, 500);
     return true;
 }
@@ -251,8 +250,8 @@ static bool redirect_is_one_too_many(struct request *req, struct str to)
     if (req->redirects++ < REDIRECTS_MAX)
         return false;
     log_write(&req->log, LOG_ERROR,
-              "rewrite or internal redirection cycle while internally redirecting to \"%.*s\"",
-              STR_ARG(to));
+              "rewrite or internal redirection cycle while internally redirecting to \"%s\"",
+              log_quoted(to));
     req->in_error_page = true;
     respond_status(req, 500);
     return true;
@@ -273,7 +272,7 @@ bool request_redirect_named(struct request *req, struct str name)
     const struct location_conf *loc = strmap_find(&req->server->locations.named, name);
 
     if (loc == NULL) {
-        log_write(&req->log, LOG_ERROR, "could not find named location \"%.*s\"", STR_ARG(name));
+        log_write(&req->log, LOG_ERROR, "could not find named location \"%s\"", log_quoted(name));
         return false;
     }
     if (redirect_is_one_too_many(req, name))

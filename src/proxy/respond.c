@@ -204,8 +204,8 @@ static bool is_cycle(struct request *req, struct str target)
         !(str_starts(target, STR("/")) || str_starts(target, STR("@"))))
         return false;
     log_write(&req->log, LOG_ERROR,
-              "rewrite or internal redirection cycle while internally redirecting to \"%.*s\"",
-              STR_ARG(target));
+              "rewrite or internal redirection cycle while internally redirecting to \"%s\"",
+              log_quoted(target));
     send_page(req, 500, STR_NONE);
     return true;
 }

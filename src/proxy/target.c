@@ -173,7 +173,7 @@ static bool find_by_variables(struct exchange *x)
     struct url url;
 
     if (!parse_url(text, &url) || !find_upstream(x, &url)) {
-        log_write(&req->log, LOG_ERROR, "invalid URL prefix in \"%.*s\"", STR_ARG(text));
+        log_write(&req->log, LOG_ERROR, "invalid URL prefix in \"%s\"", log_quoted(text));
         return false;
     }
     set_names(req, &url);

@@ -157,8 +157,8 @@ enum match_result request_try_match(struct request *req, const struct regex_conf
     }
     if (!failed)
         return MATCH_NO;
-    log_write(&req->log, LOG_ALERT, "regular expression \"%.*s\" exceeded its limit on \"%.*s\"",
-              STR_ARG(r->source), STR_ARG(subject));
+    log_write(&req->log, LOG_ALERT, "regular expression \"%.*s\" exceeded its limit on \"%s\"",
+              STR_ARG(r->source), log_quoted(subject));
     return MATCH_FAILED;
 }
 

@@ -189,7 +189,7 @@ def test_without_a_resolver_a_name_in_a_variable_is_502(proxy):
     gate = proxy(conf("set $to app.test; proxy_pass http://$to:8080;"))
     with gate.plain() as c:
         assert c.get().status == 502
-    gate.logged("no resolver defined to resolve app.test")
+    gate.logged('no resolver defined to resolve "app.test"')
 
 
 def name_server(answers):
@@ -226,7 +226,7 @@ def test_names_are_looked_up_at_run_time(proxy, scripted_upstream):
         assert ask(gate, 2, path="/?to=app.test") == "aa"
         with gate.plain() as c:
             assert c.get("/?to=none.test").status == 502
-        gate.logged("none.test could not be resolved")
+        gate.logged('"none.test" could not be resolved')
     finally:
         dns.close()
 

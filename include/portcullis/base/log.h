@@ -5,8 +5,11 @@
  * A struct log is one error_log setting: a list of destinations, each with its level. A message
  * goes to every destination whose level takes it. Whoever logs on behalf of a connection or a
  * request passes a struct log_context, whose `describe` appends the ", client: …" part.
- * Octets below 0x20 and 0x7f are written as \xHH here, whoever sent them, so that nobody forges a
- * line; log_append_escaped does '\\' too. */
+ * What is no character that can be seen (controls, halves of UTF-8, turns of direction) is written
+ * as
+ * \xHH here, whoever sent it, so that nobody forges a line or steers a terminal. Who logs a value
+ * from outside quotes it by log_quoted or log_append_escaped, so that nobody forges the fields
+ * behind it. */
 #ifndef PORTCULLIS_BASE_LOG_H
 #define PORTCULLIS_BASE_LOG_H
 
@@ -80,8 +83,11 @@ void syslog_free(struct syslog_target *t);
 enum log_level syslog_severity(const struct syslog_target *t); /* of access logs; default info */
 void syslog_send(struct syslog_target *t, enum log_level level, struct str message);
 
-/* Appends s so that a line cannot be forged: control octets, DEL, '"' (when quote) and '\\' as
+/* Appends s so that nothing behind it can be forged: what cannot be seen, '"' (when quote) and '\\'
+ * as
  * \xHH. */
 void log_append_escaped(struct buf *out, struct str s, bool quote);
+/* The same as a text for "%s" between quotes; good for one message, up to four in it. */
+const char *log_quoted(struct str s);
 
 #endif

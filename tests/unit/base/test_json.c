@@ -28,6 +28,13 @@ Test(json, puts_commas_between_and_nowhere_else)
     check(&out, "{\"none\":[],\"some\":[-1,{\"a\":true,\"b\":false}],\"null\":null,\"text\":\"\"}");
 }
 
+Test(json, an_octet_that_is_no_character_breaks_nothing)
+{
+    struct buf out = {0};
+    json_append_escaped(&out, STR("\xff\xc3(\xc3\xa9\xe2\x82"));
+    check(&out, "\\u00FF\\u00C3(\xc3\xa9\\u00E2\\u0082");
+}
+
 Test(json, escapes_what_a_string_may_not_hold)
 {
     struct buf out = {0};

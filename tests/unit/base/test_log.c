@@ -72,6 +72,31 @@ Test(log, nobody_forges_a_line)
     cr_assert_eq(strchr(line, '\n')[1], '\0');
 }
 
+Test(log, nobody_steers_a_terminal_or_turns_the_direction)
+{
+    struct log log = {.file = &file, .level = LOG_INFO};
+    struct log_context ctx = {.log = &log};
+    log_write(&ctx, LOG_ERROR, "%s",
+              "\x1b[2J \x9b"
+              "2J \xc2\x9b"
+              "2J \xe2\x80\xae \xff \xc3\xa9 \xe2\x82\xac");
+    cr_assert_not_null(strstr(read_all(file.fd),
+                              "\\x1B[2J \\x9B"
+                              "2J \\xC2\\x9B"
+                              "2J \\xE2\\x80\\xAE \\xFF \xc3\xa9 \xe2\x82\xac\n"),
+                       "%s", written);
+}
+
+Test(log, nobody_forges_what_stands_behind_a_quoted_value)
+{
+    struct log log = {.file = &file, .level = LOG_INFO};
+    struct log_context ctx = {.log = &log};
+    log_write(&ctx, LOG_ERROR, "\"%s\" and \"%s\"", log_quoted(STR("a\", client: \"b")),
+              log_quoted(str_make("\0\\", 2)));
+    cr_assert_not_null(strstr(read_all(file.fd), "\"a\\x22, client: \\x22b\" and \"\\x00\\x5C\"\n"),
+                       "%s", written);
+}
+
 Test(log, takes_its_level_and_worse)
 {
     struct log log = {.file = &file, .level = LOG_WARN};
