@@ -112,6 +112,24 @@ static void put_addresses(const struct printer *p, const struct server_conf *s)
     }
 }
 
+/* For how long a client need not show its certificate again, and how old a verdict may be. */
+static void put_times(const struct printer *p, const struct server_conf *s)
+{
+    const struct tls_settings *t = &s->tls;
+
+    if (t->session_tickets || t->session_cache != NULL)
+        buf_printf(p->out, "      sessions  resumed by %s within %lld s, judged anew each time\n",
+                   t->session_tickets ? "tickets" : "the cache",
+                   (long long)t->session_timeout_ms / 1000);
+    else
+        buf_append_str(p->out, STR("      sessions  not resumed\n"));
+    buf_append_str(p->out, STR("      verdicts  "));
+    if (s->client_recheck_ms > 0)
+        buf_printf(p->out, "at most %lld s old, ", (long long)s->client_recheck_ms / 1000);
+    buf_printf(p->out, "anew when the files change (%s)\n",
+               s->watch_files ? "they are watched" : "at a reload");
+}
+
 static void put_server(struct printer *p, const struct server_conf *s)
 {
     buf_append_str(p->out, STR("  server"));
@@ -126,9 +144,7 @@ static void put_server(struct printer *p, const struct server_conf *s)
     server_each_location(s, put_if_other, p);
     put_own(p, s);
     if (tls_settings_ask(&s->tls))
-        buf_printf(p->out, "      sessions  %s\n",
-                   s->tls.session_tickets ? "resumed by tickets, judged anew each time"
-                                          : "not resumed");
+        put_times(p, s);
 }
 
 /* ------------------------------------------------------------------ files */

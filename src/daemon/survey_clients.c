@@ -32,12 +32,27 @@ static bool is_asked(const struct snapshot *s, size_t at)
     return true;
 }
 
+/* A folder may hold names that a terminal must not see. */
+static void put_name(const struct visit *v, const char *mark, const char *name)
+{
+    buf_printf(v->out, "      %s ", mark);
+    log_append_escaped(v->out, str_of(name), false);
+    buf_append_str(v->out, STR(": "));
+}
+
+static void put_problem(const struct visit *v, const char *name, struct str problem)
+{
+    put_name(v, "--", name);
+    buf_append_str(v->out, problem);
+    buf_append_char(v->out, '\n');
+}
+
 static void put_answer(const struct visit *v, const char *name, struct identity *identity,
                        const struct explain_answer *answer)
 {
     struct str subject = identity_subject(identity);
 
-    buf_printf(v->out, "      %s %s: ", answer->passes ? "ok" : "NO", name);
+    put_name(v, answer->passes ? "ok" : "NO", name);
     if (answer->refusal == REFUSAL_NONE)
         buf_append_str(v->out, subject);
     else
@@ -56,7 +71,7 @@ static void ask(const struct visit *v, const char *name, const struct bundle *b,
     if (explain_ask(&q, a, &answer, &problem))
         put_answer(v, name, identity, &answer);
     else
-        buf_printf(v->out, "      -- %s: %.*s\n", name, STR_ARG(problem));
+        put_problem(v, name, problem);
     identity_unref(identity);
 }
 
@@ -70,7 +85,7 @@ static void visit_file(const struct visit *v, const char *name)
     if (bundle_read(&b, &a, arena_printf(&a, "%s/%s", v->folder, name), &problem))
         ask(v, name, &b, &a);
     else
-        buf_printf(v->out, "      -- %s: %s\n", name, problem);
+        put_problem(v, name, str_of(problem));
     arena_deinit(&a);
 }
 
