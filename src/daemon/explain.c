@@ -166,14 +166,23 @@ struct str explain_cure(struct arena *a, enum refusal why, struct str subject, s
     return cure;
 }
 
-/* The verdict may be about more than the chain: then the client's own certificate is meant. */
+/* The verdict may be about more than the chain: then the client's own certificate is meant. A
+ * script that bars a client has a reason of its own, unless the certificate is no good. */
 static struct str make_cure(struct explained *e)
 {
-    bool is_of_chain = identity_refusal(e->identity) == e->answer.refusal;
-    struct str subject = is_of_chain ? e->trace.subject : identity_subject(e->identity);
-    struct str issuer = is_of_chain ? e->trace.issuer : identity_issuer(e->identity);
+    const struct explain_answer *answer = &e->answer;
+    enum refusal of_chain = identity_refusal(e->identity);
+    enum refusal why = answer->is_barred ? of_chain : answer->refusal;
+    bool is_of_chain = why == of_chain;
 
-    return explain_cure(&e->arena, e->answer.refusal, subject, issuer);
+    if (answer->is_barred && why == REFUSAL_NONE)
+        return arena_printf(&e->arena, "See the condition around %.*s:%u.",
+                            STR_ARG(answer->returned_pos.file), answer->returned_pos.line);
+    if (why == REFUSAL_NONE)
+        return STR("");
+    return explain_cure(&e->arena, why,
+                        is_of_chain ? e->trace.subject : identity_subject(e->identity),
+                        is_of_chain ? e->trace.issuer : identity_issuer(e->identity));
 }
 
 /* ------------------------------------------------------------------ what both forms need */
@@ -247,10 +256,9 @@ static int tell(struct explained *e, const struct explain_options *o)
 {
     e->trace.arena = &e->arena;
     tls_context_trace(e->context, e->identity, e->now, &e->trace);
-    if (e->answer.refusal != REFUSAL_NONE)
-        e->cure = make_cure(e);
+    e->cure = make_cure(e);
     print(e, o->json);
-    return e->answer.passes ? EXPLAIN_ACCEPTED : EXPLAIN_REFUSED;
+    return explain_lets_in(&e->answer) ? EXPLAIN_ACCEPTED : EXPLAIN_REFUSED;
 }
 
 /* The pool's files live as long as the context. */

@@ -42,6 +42,14 @@ static void put_rule(struct json *j, const struct explain_answer *a)
     json_close(j, '}');
 }
 
+static void put_returned(struct json *j, const struct explain_answer *a)
+{
+    json_open(j, "returned", '{');
+    json_number(j, "status", a->returned);
+    put_place(j, &a->returned_pos);
+    json_close(j, '}');
+}
+
 static void put_certificate(struct json *j, struct str der)
 {
     char text[32];
@@ -136,7 +144,7 @@ void explain_json(const struct explained *e, struct buf *out)
     struct json j = {.out = out};
     char text[32];
     json_open(&j, NULL, '{');
-    json_bool(&j, "accepted", a->passes);
+    json_bool(&j, "accepted", explain_lets_in(a));
     json_string(&j, "reason", or_null(str_of(refusal_code(a->refusal))));
     json_string(&j, "detail", or_null(a->detail));
     json_string(&j, "cure", or_null(e->cure));
@@ -147,6 +155,8 @@ void explain_json(const struct explained *e, struct buf *out)
         put_location(&j, a->location);
         put_rule(&j, a);
     }
+    if (a->returned != 0)
+        put_returned(&j, a);
     if (explain_asks(e))
         put_judgement(&j, e);
     if (a->upstream.len > 0)

@@ -47,7 +47,11 @@ static void put_place(const struct printer *p, const struct conf_pos *pos)
 static void put_verdict(const struct printer *p)
 {
     const struct explain_answer *a = &p->e->answer;
-    if (!a->passes) {
+    if (a->is_barred) {
+        put(p, MARK_BAD, "refused: return ");
+        buf_printf(p->out, "%u", a->returned);
+        put_place(p, &a->returned_pos);
+    } else if (!a->passes) {
         put(p, MARK_BAD, "refused: ");
         put(p, MARK_BAD, refusal_code(a->refusal));
     } else if (a->refusal != REFUSAL_NONE) {
@@ -86,6 +90,14 @@ static void put_facts(const struct printer *p)
     }
     struct str time = explain_time(p->e->now, when), verify = identity_verify_text(p->e->identity);
     buf_printf(p->out, "time      %.*s\nverify    %.*s\n", STR_ARG(time), STR_ARG(verify));
+    if (a->returned != 0) {
+        buf_printf(p->out, "script    return %u", a->returned);
+        put_place(p, &a->returned_pos);
+        buf_append_char(p->out, '\n');
+    }
+    if (a->open.line > 0)
+        buf_printf(p->out, "note      %.*s:%u depends on the request, too, and was not followed\n",
+                   STR_ARG(a->open.file), a->open.line);
     if (a->location != NULL && a->location->access_rules.count > 0)
         buf_append_str(p->out, STR("note      allow and deny look at the client's address, too\n"));
 }

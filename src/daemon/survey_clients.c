@@ -52,8 +52,11 @@ static void put_answer(const struct visit *v, const char *name, struct identity 
 {
     struct str subject = identity_subject(identity);
 
-    put_name(v, answer->passes ? "ok" : "NO", name);
-    if (answer->refusal == REFUSAL_NONE)
+    put_name(v, explain_lets_in(answer) ? "ok" : "NO", name);
+    if (answer->is_barred)
+        buf_printf(v->out, "return %u (%.*s:%u)", answer->returned,
+                   STR_ARG(answer->returned_pos.file), answer->returned_pos.line);
+    else if (answer->refusal == REFUSAL_NONE)
         buf_append_str(v->out, subject);
     else
         buf_printf(v->out, "%s, %.*s", refusal_code(answer->refusal), STR_ARG(answer->detail));

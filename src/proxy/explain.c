@@ -2,7 +2,7 @@
 
 #include "access.h"
 #include "client_rules.h"
-#include "explain_tell.h"
+#include "explain_request.h"
 #include "route.h"
 
 /* ---- which blocks ---- */
@@ -87,6 +87,7 @@ static bool choose_location(const struct explain_question *q, struct arena *a,
     }
     struct route_search s = {.path = uri.path, .match = match};
     route_search(&s, &answer->server->locations);
+    answer->path = uri.path;
     if (s.has_failed) {
         *problem = STR("a regular expression of a location gave up on this path");
         return false;
@@ -138,6 +139,17 @@ static struct access_verdict ask(const struct explain_question *q,
     return first || v.kind != ACCESS_PASSES ? v : access_ask(&s, answer->location);
 }
 
+/* What happens to a request that passes the gate. */
+static void look_behind(const struct explain_question *q, struct arena *a,
+                        struct explain_answer *answer, struct identity *identity)
+{
+    struct request req;
+    explain_request_init(&req, q, answer, identity);
+    explain_follow(&req, answer);
+    explain_tell(&req, a, answer);
+    explain_request_deinit(&req);
+}
+
 bool explain_ask(const struct explain_question *q, struct arena *a, struct explain_answer *answer,
                  struct str *problem)
 {
@@ -157,6 +169,6 @@ bool explain_ask(const struct explain_question *q, struct arena *a, struct expla
     struct client_ruling ruling = client_rules_ask(answer->location, q->identity);
     name_rule(answer, a, &ruling, answer->refusal == REFUSAL_NOT_PERMITTED);
     if (answer->passes)
-        explain_tell(q, v.identity_counts, a, answer);
+        look_behind(q, a, answer, v.identity_counts ? q->identity : NULL);
     return true;
 }

@@ -7,7 +7,7 @@
 
 #include "access.h"
 #include "respond.h"
-#include "variables.h"
+#include "rewrite.h"
 
 enum op_result { OP_NEXT, OP_STOP, OP_ANSWERED, OP_FAILED };
 
@@ -59,17 +59,17 @@ static bool is_file_kind(struct request *req, const struct rewrite_op *op, struc
     }
 }
 
-static enum match_result if_holds(struct request *req, const struct rewrite_op *op)
+enum match_result rewrite_if_holds(struct request *req, const struct rewrite_op *op,
+                                   struct str left, struct str right)
 {
-    struct str left = template_value(req, &op->left);
     enum match_result match;
     switch (op->condition) {
     case IF_TRUE:
         return is_true(left) ? MATCH_YES : MATCH_NO;
     case IF_EQUAL:
-        return str_eq(left, template_value(req, &op->right)) ? MATCH_YES : MATCH_NO;
+        return str_eq(left, right) ? MATCH_YES : MATCH_NO;
     case IF_NOT_EQUAL:
-        return str_eq(left, template_value(req, &op->right)) ? MATCH_NO : MATCH_YES;
+        return str_eq(left, right) ? MATCH_NO : MATCH_YES;
     case IF_MATCH:
         return request_try_match(req, &op->regex, left);
     case IF_NOT_MATCH:
@@ -90,7 +90,9 @@ static void enter_block(struct run *run, const struct location_conf *block)
 
 static enum op_result run_if(struct run *run, const struct rewrite_op *op)
 {
-    enum match_result match = if_holds(run->req, op);
+    struct str left = template_value(run->req, &op->left);
+    struct str right = template_value(run->req, &op->right);
+    enum match_result match = rewrite_if_holds(run->req, op, left, right);
     if (match == MATCH_FAILED)
         return OP_FAILED;
     if (match == MATCH_NO)

@@ -1,6 +1,7 @@
 """portcullis explain says offline what the gate says to the client."""
 import contextlib
 import datetime
+import itertools
 import json
 import os
 import pty
@@ -247,6 +248,36 @@ def test_upstream_is_told_what_explain_says(proxy, upstream, explain, certs):
     knotty = {f["name"]: f["value"] for f in knotty["fields"]}
     assert knotty["X-Where"] == "client $which" and knotty["X-Round"].startswith("client $")
     assert "upstream" not in json.loads(explain("--json", "--location", "/none", "-c", gate.config_path, certs / "client.crt").text)
+
+
+SCRIPTS = """
+map $ssl_client_s_dn $tenant { default ""; CN=client acme; }
+server {
+    listen {port} ssl; ssl_certificate {certs}/server.crt; ssl_certificate_key {certs}/server.key;
+    ssl_client_certificate {certs}/ca.crt; ssl_verify_client optional_no_ca;
+    set $seen $ssl_client_verify;
+    location /if { if ($ssl_client_verify != SUCCESS) { return 403; } proxy_pass http://upstream:1; }
+    location /set { if ($seen ~ ^FAILED) { return 401; } proxy_pass http://upstream:1; }
+    location /map { if ($tenant = "") { return 402; } proxy_pass http://upstream:1; }
+    location /block { proxy_set_header X-Tenant none; if ($tenant) { proxy_pass http://upstream:1; } proxy_pass http://upstream:1; }
+    location /open { if ($arg_x) { return 403; } proxy_pass http://upstream:1; }
+    location /all { return 410; }
+}
+"""
+
+
+def test_conditions_on_the_client_are_followed_as_the_gate_runs_them(proxy, upstream, explain, certs):
+    gate = proxy(SCRIPTS.replace("upstream:1", upstream.address))
+    for path, cert in itertools.product(["/if", "/set", "/map", "/block", "/open", "/all"], ["client", "other-ca", "expired"]):
+        words = ["-c", gate.config_path, "--location", path, cert_path(certs, cert)]
+        status, got, answer = gate.curl(path=path, cert=cert).status, explain(*words), json.loads(explain("--json", *words).text)
+        if path == "/all" and cert != "expired":  # nobody is refused for what they are
+            assert got.status == 0 and status == answer["returned"]["status"] == 410
+            continue
+        assert (got.status == 1, answer["accepted"]) == (status >= 400, status < 400), (path, cert, status, got)
+        if status >= 400 and cert != "expired":
+            assert answer["returned"]["status"] == status and f"refused: return {status} (" in got.text and got.part("cure"), got
+        assert ("depends on the request, too" in got.text) == (path == "/open" and got.status == 0), got
 
 
 def test_json_says_what_the_text_says(configured, certs):
