@@ -193,6 +193,8 @@ static bool limit_rate(struct request *req)
 
 struct limit_hold {
     struct count_entry *entry;
+    unsigned worker;
+    uint64_t tag;
     struct limit_hold *next;
 };
 
@@ -211,7 +213,7 @@ static bool hold(struct request *req, const struct limit_conn *c, uint64_t tag)
         return false;
     }
     struct limit_hold *h = ARENA_NEW(&req->arena, struct limit_hold);
-    *h = (struct limit_hold){e, req->limit_holds};
+    *h = (struct limit_hold){e, worker, tag, req->limit_holds};
     req->limit_holds = h;
     return true;
 }
@@ -249,7 +251,7 @@ enum step_result limits_step(struct request *req)
 void limits_release(struct request *req)
 {
     for (struct limit_hold *h = req->limit_holds; h != NULL; h = h->next)
-        count_release(h->entry);
+        count_release(h->entry, h->worker, h->tag);
     req->limit_holds = NULL;
     timer_free(req->limit_wait);
     req->limit_wait = NULL;

@@ -89,7 +89,7 @@ bool rate_look(const struct zone *z, uint64_t tag, const struct rate *r, int64_t
  */
 
 /* state: the worker's number above, how many it holds below; 0: free. Only that worker changes it,
- * until its lease has ended. */
+ * until its lease has ended: one that slept for longer may find another's things in its place. */
 struct count_entry {
     _Atomic uint64_t tag, state;
 };
@@ -110,17 +110,29 @@ static size_t count_entries(const struct zone *z)
     return (z->size - sizeof(struct count_table)) / sizeof(struct count_entry);
 }
 
+static unsigned worker_of(uint64_t state)
+{
+    return state >> WORKER_SHIFT & (WORKERS_MAX - 1);
+}
+
+static uint64_t held_in(uint64_t state)
+{
+    return state & ((UINT64_C(1) << WORKER_SHIFT) - 1);
+}
+
 static bool is_held(const struct count_table *t, uint64_t state, int64_t now_ms)
 {
-    return state != 0 && atomic_load(&t->leases[state >> WORKER_SHIFT]) > now_ms;
+    return state != 0 && atomic_load(&t->leases[worker_of(state)]) > now_ms;
 }
 
 static void forget(const struct zone *z, unsigned worker)
 {
     struct count_table *t = z->memory;
-    for (size_t i = 0; i < count_entries(z); i++)
-        if (atomic_load(&t->entries[i].state) >> WORKER_SHIFT == worker)
-            atomic_store(&t->entries[i].state, 0);
+    for (size_t i = 0; i < count_entries(z); i++) {
+        uint64_t state = atomic_load(&t->entries[i].state);
+        if (worker_of(state) == worker)
+            (void)atomic_compare_exchange_strong(&t->entries[i].state, &state, 0);
+    }
 }
 
 unsigned count_join(const struct zone *z, int64_t now_ms)
@@ -162,16 +174,33 @@ static uint64_t held_of(const struct count_table *t, const struct count_entry *w
     for (size_t i = 0; i < WINDOW; i++) {
         uint64_t state = atomic_load(&window[i].state);
         if (atomic_load(&window[i].tag) == tag && is_held(t, state, now_ms))
-            held += state & ((UINT64_C(1) << WORKER_SHIFT) - 1);
+            held += held_in(state);
     }
     return held;
 }
 
-static struct count_entry *own_entry(struct count_entry *window, unsigned worker, uint64_t tag)
+static bool is_own(const struct count_entry *e, uint64_t state, unsigned worker, uint64_t tag)
+{
+    return worker_of(state) == worker && held_in(state) > 0 && atomic_load(&e->tag) == tag;
+}
+
+/* By one more or one less. False: it is not this worker's, or no longer. */
+static bool count_change(struct count_entry *e, unsigned worker, uint64_t tag, int by)
+{
+    uint64_t state = atomic_load(&e->state), next;
+    do {
+        if (!is_own(e, state, worker, tag))
+            return false;
+        bool is_last = by < 0 && held_in(state) == 1;
+        next = is_last ? 0 : state + (uint64_t)(int64_t)by;
+    } while (!atomic_compare_exchange_weak(&e->state, &state, next));
+    return true;
+}
+
+static struct count_entry *count_add(struct count_entry *window, unsigned worker, uint64_t tag)
 {
     for (size_t i = 0; i < WINDOW; i++)
-        if (atomic_load(&window[i].tag) == tag &&
-            atomic_load(&window[i].state) >> WORKER_SHIFT == worker)
+        if (count_change(&window[i], worker, tag, 1))
             return &window[i];
     return NULL;
 }
@@ -191,26 +220,32 @@ static struct count_entry *count_claim(const struct count_table *t, struct count
     return NULL;
 }
 
+/* Before it takes anything: what it holds is not held otherwise. */
+static void keep_lease(const struct zone *z, unsigned worker, int64_t now_ms)
+{
+    const struct count_table *t = z->memory;
+    if (atomic_load(&t->leases[worker]) <= now_ms)
+        count_renew(z, worker, now_ms);
+}
+
 /* Counted first and looked at then: two workers at once may both refuse, never both let in. */
 struct count_entry *count_take(const struct zone *z, unsigned worker, uint64_t tag, unsigned most,
                                int64_t now_ms, bool *is_full)
 {
     const struct count_table *t = z->memory;
-    struct count_entry *window = window_of(z, tag), *e = own_entry(window, worker, tag);
-    if (e != NULL)
-        atomic_fetch_add(&e->state, 1);
-    else
+    struct count_entry *window = window_of(z, tag);
+    keep_lease(z, worker, now_ms);
+    struct count_entry *e = count_add(window, worker, tag);
+    if (e == NULL)
         e = count_claim(t, window, worker, tag, now_ms);
     *is_full = e == NULL;
     if (e == NULL || held_of(t, window, tag, now_ms) <= most)
         return e;
-    count_release(e);
+    count_release(e, worker, tag);
     return NULL;
 }
 
-void count_release(struct count_entry *e)
+void count_release(struct count_entry *e, unsigned worker, uint64_t tag)
 {
-    uint64_t state = atomic_load(&e->state);
-    bool is_last = (state & ((UINT64_C(1) << WORKER_SHIFT) - 1)) == 1;
-    atomic_store(&e->state, is_last ? 0 : state - 1);
+    (void)count_change(e, worker, tag, -1);
 }

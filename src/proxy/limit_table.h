@@ -36,6 +36,7 @@ void count_leave(const struct zone *z, unsigned worker);
 /* NULL: most are held already (*is_full false), or there is no room for the key. */
 struct count_entry *count_take(const struct zone *z, unsigned worker, uint64_t tag, unsigned most,
                                int64_t now_ms, bool *is_full);
-void count_release(struct count_entry *e);
+/* What that worker took for that key. Without effect when it lost it by sleeping. */
+void count_release(struct count_entry *e, unsigned worker, uint64_t tag);
 
 #endif

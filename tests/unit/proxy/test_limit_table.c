@@ -114,7 +114,7 @@ Test(count, is_one_for_all_workers)
     cr_expect_not(is_full);
     cr_expect_null(count_take(&zone, b, 7, 2, start_ms, &is_full));
     cr_expect_not_null(count_take(&zone, b, 8, 2, start_ms, &is_full));
-    count_release(first);
+    count_release(first, a, 7);
     cr_expect_not_null(count_take(&zone, b, 7, 2, start_ms, &is_full));
 }
 
@@ -132,6 +132,36 @@ Test(count, of_a_dead_worker_ends_with_its_lease)
     cr_expect_eq(count_join(&zone, later), dead);
     cr_expect_null(count_take(&zone, dead, 7, 1, later, &is_full));
     cr_expect_not_null(count_take(&zone, dead, 7, 2, later, &is_full));
+}
+
+/* Stopped, or on a machine that was: its requests end after others have taken its places. */
+Test(count, of_a_worker_that_slept_takes_nothing_from_others)
+{
+    bool is_full;
+    unsigned slow = count_join(&zone, start_ms), other = count_join(&zone, start_ms);
+    struct count_entry *lost = count_take(&zone, slow, 7, 2, start_ms, &is_full);
+    struct count_entry *freed = count_take(&zone, slow, 600, 2, start_ms, &is_full);
+    int64_t later = start_ms + COUNT_LEASE_MS;
+    count_renew(&zone, other, later);
+    struct count_entry *taken = count_take(&zone, other, 7, 1, later, &is_full);
+    cr_assert_not_null(taken);
+    cr_expect_eq(count_join(&zone, later), slow); /* and one that begins with its number */
+    count_release(lost, slow, 7);
+    count_release(freed, slow, 600);
+    cr_expect_null(count_take(&zone, slow, 7, 1, later, &is_full));
+    count_release(taken, other, 7);
+    cr_expect_not_null(count_take(&zone, slow, 7, 1, later, &is_full));
+    cr_expect_not_null(count_take(&zone, slow, 600, 1, later, &is_full));
+}
+
+Test(count, goes_on_for_a_worker_that_slept_and_lost_nothing)
+{
+    bool is_full;
+    unsigned slow = count_join(&zone, start_ms);
+    cr_expect_not_null(count_take(&zone, slow, 7, 1, start_ms, &is_full));
+    int64_t later = start_ms + 2 * COUNT_LEASE_MS;
+    cr_expect_null(count_take(&zone, slow, 7, 1, later, &is_full));
+    cr_expect_not(is_full);
 }
 
 Test(count, of_one_that_left_ends_at_once)
@@ -171,7 +201,7 @@ static void *hold_and_release(void *owner)
         while (now > most && !atomic_compare_exchange_weak(c->most, &most, now))
             ;
         atomic_fetch_sub(c->held, 1);
-        count_release(e);
+        count_release(e, c->worker, 7);
     }
     return NULL;
 }
