@@ -241,6 +241,9 @@ static void limit_connections(struct request *req)
 /* What error_page and redirects lead to is the same request. */
 enum step_result limits_step(struct request *req)
 {
+    /* What the connection sent before is on its way, and said so. */
+    if (req->limit_wait != NULL && timer_is_running(req->limit_wait))
+        return STEP_WAIT;
     if (req->limit_req == LIMIT_NOT_ASKED && req->location->limit_reqs.count > 0 && limit_rate(req))
         return STEP_WAIT;
     if (req->limit_req != LIMIT_REJECTED && req->limit_conn == LIMIT_NOT_ASKED)
