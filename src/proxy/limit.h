@@ -12,7 +12,7 @@ void limits_free(struct limits *l);
 /* Once for a request, by the location it came to: rates first, then connections, as nginx. What is
  * too early waits, what is too much was answered. */
 enum step_result limits_step(struct request *req);
-/* The request has ended, or will: gives back what it holds. */
+/* The request has ended: gives back what it holds. */
 void limits_release(struct request *req);
 /* $limit_req_status, $limit_conn_status; empty when none was asked. */
 struct str limits_req_status(const struct request *req);

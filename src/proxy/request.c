@@ -156,9 +156,9 @@ static void count_length(struct request *req)
 static enum step_result step_end(struct request *req)
 {
     exchange_release(req);
-    limits_release(req);
     if (!req->transport->is_sent(req))
         return STEP_WAIT;
+    limits_release(req); /* who reads slowly counts as long as his answer takes */
     count_length(req);
     access_log_write(req);
     client_request_done(req);

@@ -168,6 +168,32 @@ def test_a_dry_run_only_tells(proxy, scripted_upstream):
         c.close()
 
 
+def test_a_connection_counts_until_its_answer_is_sent(proxy, scripted_upstream):
+    """What the system does not take at once waits in the worker's memory: that is what is counted for."""
+    size = int(open("/proc/sys/net/core/wmem_default").read()) + 48 * 1024
+    sent = threading.Event()
+
+    def script(connection):
+        while True:
+            body = b"x" * (size if b"/long" in connection.until(b"\r\n\r\n") else 0)
+            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            if body:
+                sent.set()
+
+    application = scripted_upstream(script)
+    gate = proxy(HTTP.replace("listen {port};", "listen {port}; listen unix:{folder}/socket;")
+                 % f"location / {{ limit_conn conns 1; proxy_pass http://{application.address}; }}")
+    raw = socket.socket(socket.AF_UNIX)
+    raw.settimeout(WAIT)
+    raw.connect(str(gate.folder / "socket"))
+    with Connection(raw) as slow:
+        slow.send("GET /long?k=a HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert sent.wait(WAIT)
+        assert [get(gate.port, path) for path in ("/?k=b", "/?k=b", "/?k=a", "/?k=b", "/?k=a")] == [200, 200, 503, 200, 503]
+        assert len(slow.answer().body) == size
+        wait_until(lambda: get(gate.port, "/?k=a") == 200, "the end of the request")
+
+
 @pytest.mark.parametrize("key", ["$binary_remote_addr", "$ssl_client_fingerprint_sha256"])
 def test_a_client_is_limited_by_its_address_or_its_certificate(proxy, upstream, key):
     gate = proxy("""events {} http { limit_req_zone %s zone=z:32k rate=1r/m; server { listen {port} ssl;
