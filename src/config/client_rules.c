@@ -4,6 +4,7 @@
 
 #include "loader.h"
 #include "portcullis/base/file.h"
+#include "portcullis/base/hash.h"
 #include "portcullis/base/memory.h"
 
 enum compared { AS_IS, AS_DN, AS_HOST, AS_EMAIL, AS_ADDRESS, AS_NUMBER, AS_DIGEST };
@@ -205,6 +206,7 @@ static bool read_list(struct loader *l, const struct conf_node *node, enum clien
         return invalid_value(l, node, path, "the path of a list is written out behind file:");
     list->path = path_below(l, l->conf_dir, path);
     bool good = read_list_file(l, node, list->path, &text) && add_lines(&load, buf_str(&text));
+    list->hash = hash_str(HASH_START, buf_str(&text));
     buf_deinit(&text);
     buf_deinit(&load.value);
     *out = list;
@@ -274,6 +276,25 @@ static bool read_pattern(struct loader *l, const struct conf_node *node, enum cl
                      str_find(str_from(arg, 1), '*') == SIZE_MAX;
     p->form = is_suffix ? PATTERN_SUFFIX : PATTERN_GLOB;
     return set_exact(l, node, kind, arg, p);
+}
+
+static uint64_t pattern_hash(uint64_t hash, const struct client_pattern *p)
+{
+    hash = hash_str(hash_number(hash, p->form), p->text);
+    return p->list ? hash_number(hash, p->list->hash) : hash;
+}
+
+uint64_t client_rules_hash(const struct client_rule *rules, size_t count)
+{
+    uint64_t hash = HASH_START;
+    for (size_t i = 0; i < count; i++) {
+        hash = hash_number(hash_number(hash, rules[i].allow), rules[i].kind);
+        VEC_FOR(const struct client_pattern, p, &rules[i].patterns)
+        {
+            hash = pattern_hash(hash, p);
+        }
+    }
+    return hash;
 }
 
 /* ---- rules ---- */

@@ -1,5 +1,6 @@
 /* The http block and its servers. */
 #include "loader.h"
+#include "portcullis/base/hash.h"
 
 static void load_server(struct loader *l, const struct conf_node *node, void *conf)
 {
@@ -124,9 +125,23 @@ static void keep_refusals(struct loader *l, const struct location_conf *loc)
     }
 }
 
+/* Only those that differ from the server, and in any order: a location more is not another policy.
+ */
+static void note_policy(struct server_conf *s, const struct location_conf *loc)
+{
+    const struct location_conf *root = s->root;
+    if (loc != root && loc->verify == root->verify &&
+        loc->client_rules.items == root->client_rules.items)
+        return;
+    uint64_t hash = client_rules_hash(loc->client_rules.items, loc->client_rules.count);
+    hash = hash_number(hash_number(hash, loc->verify), loc->kind);
+    s->tls.policy += loc == root ? hash : hash_str(hash, loc->name);
+}
+
 /* What the locations say of the client's check, as far as the server and its TLS must know. */
 static void note_verify(struct server_conf *s, const struct location_conf *loc)
 {
+    note_policy(s, loc);
     if (loc->client_rules.items != s->root->client_rules.items)
         s->verify_varies = true;
     if (loc->verify == s->root->verify)

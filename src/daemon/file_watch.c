@@ -11,6 +11,7 @@
 
 #include "portcullis/base/arena.h"
 #include "portcullis/base/buf.h"
+#include "portcullis/base/hash.h"
 #include "portcullis/base/memory.h"
 #include "portcullis/base/vec.h"
 
@@ -44,22 +45,13 @@ struct walk {
     unsigned links;
 };
 
-/* FNV-1a: equal looks are equal digests, and nobody gains by making different ones equal. */
-static void mix(uint64_t *digest, const void *data, size_t size)
-{
-    const unsigned char *octets = data;
-
-    for (size_t i = 0; i < size; i++)
-        *digest = (*digest ^ octets[i]) * UINT64_C(1099511628211);
-}
-
 static void note_file(struct file_watch *w, const struct stat *st)
 {
-    mix(&w->look, &st->st_dev, sizeof st->st_dev);
-    mix(&w->look, &st->st_ino, sizeof st->st_ino);
-    mix(&w->look, &st->st_size, sizeof st->st_size);
-    mix(&w->look, &st->st_mtim, sizeof st->st_mtim);
-    mix(&w->look, &st->st_ctim, sizeof st->st_ctim);
+    w->look = hash_octets(w->look, &st->st_dev, sizeof st->st_dev);
+    w->look = hash_octets(w->look, &st->st_ino, sizeof st->st_ino);
+    w->look = hash_octets(w->look, &st->st_size, sizeof st->st_size);
+    w->look = hash_octets(w->look, &st->st_mtim, sizeof st->st_mtim);
+    w->look = hash_octets(w->look, &st->st_ctim, sizeof st->st_ctim);
     if (st->st_ctim.tv_sec > w->newest)
         w->newest = st->st_ctim.tv_sec;
 }
@@ -190,7 +182,7 @@ static bool look(struct file_watch *w)
     w->changes = changes;
     drop_entries(w);
     w->newest = 0;
-    w->look = UINT64_C(14695981039346656037);
+    w->look = HASH_START;
     VEC_FOR(const struct str, path, &w->paths)
     watch_path(w, *path);
     return true;

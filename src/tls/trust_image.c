@@ -40,6 +40,7 @@ struct packed_server {
     struct span keys; /* of struct str */
     uint64_t set;
     bool asks; /* clients for certificates */
+    uint64_t policy;
     struct verify_rules rules;
 };
 
@@ -190,6 +191,7 @@ static struct span put_servers(struct packer *p, const struct tls_pool *pool)
         struct packed_server server = {.keys = put_keys(p, &c->settings),
                                        .set = c->set->number,
                                        .asks = tls_settings_ask(&c->settings),
+                                       .policy = c->settings.policy,
                                        .rules = c->rules};
         buf_append(&packed, &server, sizeof server);
     }
@@ -354,7 +356,7 @@ static const struct packed_server *find_server(const struct trust_image *i,
             return NULL;
         found = &servers[n];
     }
-    return found != NULL && found->asks ? found : NULL;
+    return found != NULL && found->asks && found->policy == s->policy ? found : NULL;
 }
 
 static const struct packed_server *server_of(const struct trust_image *i, const struct tls_pool *p,

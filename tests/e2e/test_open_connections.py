@@ -110,6 +110,15 @@ def test_an_upgraded_connection_of_a_revoked_client_ends(proxy, scripted_upstrea
     assert "cert_revoked" in gate.logged("CN=client revoked revoked 20")
 
 
+def test_an_upgraded_connection_ends_where_rules_change(proxy, scripted_upstream):
+    upstream = scripted_upstream(switching)
+    gate = proxy(proxied(upstream))
+    with gate.tls() as c:
+        assert upgrade(c)
+        gate.reload(proxied(upstream, "ssl_client_deny cn client;"))
+        assert c.is_closed()
+
+
 def test_a_request_in_progress_goes_on(proxy, scripted_upstream):
     rest = threading.Event()
 
@@ -131,8 +140,9 @@ def test_a_request_in_progress_goes_on(proxy, scripted_upstream):
 
 @pytest.mark.parametrize("now", [
     block(name="other.example"), block(address="{port2}"), block("ssl_verify_client off;").replace("ssl_verify_client on;", ""),
+    block("ssl_client_deny cn nobody;"), block("location /admin { ssl_client_allow any; }").replace("allow any", "allow cn x"),
     block() + block(CRL), "server { listen {port}; return 200; }",
-], ids=["another name", "another address", "asks nobody", "two of that name", "no TLS"])
+], ids=["another name", "another address", "asks nobody", "another rule", "a rule of a location", "two of that name", "no TLS"])
 def test_where_the_server_is_gone_clients_are_told_to_connect_anew(proxy, now):
     gate = proxy(block(location="return 200;") + block(name="second.example"))
     with gate.tls() as c, gate.tls() as open_to_all:
@@ -142,11 +152,13 @@ def test_where_the_server_is_gone_clients_are_told_to_connect_anew(proxy, now):
     assert "gone from the configuration" in gate.log()
 
 
-def test_other_servers_and_names_do_not_matter(proxy):
-    gate = proxy(block())
+def test_other_servers_names_and_locations_do_not_matter(proxy):
+    rules = "ssl_client_allow cn client; location /a { ssl_client_allow cn a; } location /b { ssl_verify_client off; } "
+    gate = proxy(block(rules))
     with gate.tls() as c:
         assert ask(c).status == 200
-        reload(gate, block(CRL, name="first.example") + block(name="localhost other.example") + block(CRL, "{port2}"))
+        reload(gate, block(CRL, name="first.example") + block(CRL, "{port2}") +
+               block("location /c { return 200; }" + rules, name="localhost other.example"))
         assert ask(c).status == 200
 
 

@@ -33,6 +33,7 @@ struct client_list {
     struct str *values;
     size_t count;
     VEC(struct cidr) blocks; /* of CLIENT_RULE_IP, one after the other */
+    uint64_t hash;           /* of the file */
 };
 
 struct client_pattern {
@@ -55,6 +56,8 @@ struct client_rule {
 /* A value as it is compared: names of hosts in lower case, hex digits as octets. False: it is no
  * value of this kind. */
 bool client_rule_normalise(enum client_rule_kind k, struct str value, struct buf *out);
+/* Of what the rules say, lists included: the same for rules that say the same. */
+uint64_t client_rules_hash(const struct client_rule *rules, size_t count);
 bool client_list_has(const struct client_list *list, struct str normalised);
 
 #endif

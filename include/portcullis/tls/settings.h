@@ -40,6 +40,7 @@ struct tls_settings {
     enum tls_crl_check crl_check; /* ssl_crl_check */
     enum tls_crl_missing crl_missing;
     int64_t crl_grace_ms;
+    uint64_t policy; /* a hash of what else is asked of clients, by location: who may come in */
     enum tls_verify_mode verify;
     bool location_verifies;  /* one of the server's locations says other than off: clients are asked
                                 for certificates even where verify is off */

@@ -113,3 +113,40 @@ Test(client_rules, a_locations_list_replaces_the_servers)
     cr_expect(config_server(&c, 0)->verify_varies);
     config_end(&c);
 }
+
+static uint64_t policy_of(const char *lines)
+{
+    struct loaded c = config_of_server(lines);
+    cr_assert(c.s != NULL, "%s", config_problems(&c));
+    uint64_t policy = config_server(&c, 0)->tls.policy;
+    config_end(&c);
+    return policy;
+}
+
+#define RULES "ssl_verify_client optional_no_ca; ssl_client_deny cn a; location / { return 200; } "
+
+/* By it a worker of an older configuration knows whether its rules are those of today. */
+Test(client_rules, make_a_policy_that_changes_with_them_alone)
+{
+    static const char *const others[] = {
+        "ssl_verify_client optional_no_ca; location / { return 200; }",
+        "ssl_verify_client report; ssl_client_deny cn a; location / { return 200; }",
+        "ssl_verify_client optional_no_ca; ssl_client_deny cn b; location / { return 200; }",
+        "ssl_verify_client optional_no_ca; ssl_client_deny ou a; location / { return 200; }",
+        "ssl_verify_client optional_no_ca; ssl_client_allow cn a; location / { return 200; }",
+        "ssl_verify_client optional_no_ca; ssl_client_deny cn a b; location / { return 200; }",
+        RULES "location /x { ssl_verify_client off; }",
+        RULES "location /x { ssl_client_allow any; }",
+        RULES "location /y { ssl_client_allow any; }",
+    };
+    enum { OTHERS = sizeof others / sizeof *others };
+    uint64_t policy = policy_of(RULES), found[OTHERS];
+    cr_expect_eq(policy_of(RULES), policy);
+    cr_expect_eq(policy_of(RULES "location /more { return 201; }"), policy);
+    for (size_t i = 0; i < OTHERS; i++) {
+        found[i] = policy_of(others[i]);
+        cr_expect_neq(found[i], policy, "%s", others[i]);
+        for (size_t k = 0; k < i; k++)
+            cr_expect_neq(found[i], found[k], "%s", others[i]);
+    }
+}

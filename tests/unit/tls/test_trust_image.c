@@ -15,6 +15,7 @@ struct configuration {
 struct block {
     const char *ca, *crl, *keys[3];
     bool asks_nobody;
+    uint64_t policy;
 };
 
 static void add_context(struct configuration *c, const struct block *b)
@@ -23,6 +24,7 @@ static void add_context(struct configuration *c, const struct block *b)
     s.client_certificate = str_of(cert_path(b->ca != NULL ? b->ca : "ca.crt"));
     if (b->crl != NULL)
         s.crl = str_of(cert_path(b->crl));
+    s.policy = b->policy;
     if (b->asks_nobody)
         s.verify = TLS_VERIFY_OFF;
     for (size_t i = 0; i < 3 && b->keys[i] != NULL; i++)
@@ -80,19 +82,24 @@ Test(trust_image, gives_the_verdicts_of_the_files)
 
 Test(trust_image, of_another_configuration_counts_for_the_server_of_the_same_name)
 {
-    static const struct block old[] = {{.keys = {"a"}},    {.keys = {"b", "a"}},
-                                       {.keys = {"gone"}}, {.keys = {"twice"}},
-                                       {.keys = {"open"}}, {0}};
+    static const struct block old[] = {{.keys = {"a"}},
+                                       {.keys = {"b", "a"}},
+                                       {.keys = {"gone"}},
+                                       {.keys = {"twice"}},
+                                       {.keys = {"open"}},
+                                       {.keys = {"ruled"}, .policy = 1},
+                                       {0}};
     static const struct block new[] = {{.crl = "rogues/crl.pem", .keys = {"c", "b"}},
                                        {.keys = {"a", "twice"}},
                                        {.keys = {"twice"}},
-                                       {.keys = {"open"}, .asks_nobody = true}};
-    struct configuration before = configuration_of(old, 6), after = configuration_of(new, 4);
+                                       {.keys = {"open"}, .asks_nobody = true},
+                                       {.keys = {"ruled"}, .policy = 2}};
+    struct configuration before = configuration_of(old, 7), after = configuration_of(new, 5);
     int fd = trust_image_share(after.pool);
     for (size_t i = 0; i < before.count; i++)
         cr_expect_eq(verdict(before.contexts[i], "revoked"), REFUSAL_NONE);
     cr_assert(trust_image_adopt(before.pool, fd));
-    static const bool is_orphan[] = {false, false, true, true, true, true};
+    static const bool is_orphan[] = {false, false, true, true, true, true, true};
     for (size_t i = 0; i < before.count; i++)
         cr_expect_eq(tls_context_is_orphan(before.contexts[i]), is_orphan[i], "%zu", i);
     cr_expect_eq(verdict(before.contexts[0], "revoked"), REFUSAL_NONE);
