@@ -1,5 +1,6 @@
-/* One EVP context for each key, made when the key is set and used for each record: a new message is
- * a new nonce in it. */
+/* An EVP context takes 1.2 KB and most keys are idle, so contexts are lent: each cipher has a few,
+ * and a key that finds its own taken gets the one that was not used for longest. Setting a key
+ * costs no more than encrypting a small record. A message that comes piece by piece has its own. */
 #include <openssl/crypto.h>
 #include <string.h>
 
@@ -8,54 +9,133 @@
 enum {
     PIECE_MAX = 1 << 30, /* EVP counts in int. */
     SCRATCH = 1024,
+    LENT = 256, /* contexts of a cipher */
+    KEY_MAX = 32,
+    IV_USUAL = 12, /* what a new context expects */
+    CIPHERS = CRYPTO_CHACHA20_POLY1305 + 1,
+};
+
+/* A context and for what it is set up. */
+struct lent {
+    EVP_CIPHER_CTX *context;
+    const struct crypto_aead *holder; /* whose key it has; NULL: nobody's */
+    size_t iv_size;
+    bool is_recent;
 };
 
 struct crypto_aead {
     enum crypto_cipher cipher;
-    EVP_CIPHER_CTX
-    *one; /* both directions of whole messages, and of pieces what gives the output */
-    size_t one_iv_size;
-    /* Opening piece by piece: EVP gives no tag when it decrypts. What it would encrypt to has the
-     * same tag, so the opened octets are sealed again here. */
-    EVP_CIPHER_CTX *again;
-    size_t again_iv_size;
+    unsigned char key[KEY_MAX];
+    struct lent *lent; /* maybe somebody else's by now */
+
+    /* Piece by piece. EVP gives no tag when it decrypts; what it would encrypt to has the same tag,
+     * so the opened octets are sealed again. */
+    EVP_CIPHER_CTX *pieces, *again;
     bool seals;
 };
+
+/* ---- contexts, lent -----------------------------------------------------------------------------
+ */
+
+static struct cache {
+    struct lent lent[LENT];
+    size_t hand;
+} caches[CIPHERS];
+
+/* The hand passes over those that were used since it came by last. */
+static struct lent *least_used(struct cache *cache)
+{
+    for (;;) {
+        struct lent *l = &cache->lent[cache->hand++ % LENT];
+        if (l->holder == NULL || !l->is_recent)
+            return l;
+        l->is_recent = false;
+    }
+}
+
+/* cipher NULL: it has one. */
+static bool set_key(EVP_CIPHER_CTX *c, const EVP_CIPHER *cipher, const struct crypto_aead *a)
+{
+    return EVP_CipherInit_ex(c, cipher, NULL, a->key, NULL, 1);
+}
+
+static struct lent *lend(struct crypto_aead *a)
+{
+    struct lent *l = least_used(&caches[a->cipher]);
+    if (l->context == NULL && (l->context = EVP_CIPHER_CTX_new()) == NULL)
+        return NULL;
+    bool is_new = EVP_CIPHER_CTX_get0_cipher(l->context) == NULL;
+    l->holder = NULL;
+    if (!set_key(l->context, is_new ? engine_cipher(a->cipher) : NULL, a))
+        return NULL;
+    if (is_new)
+        l->iv_size = IV_USUAL;
+    l->holder = a;
+    a->lent = l;
+    return l;
+}
+
+static struct lent *context_of(struct crypto_aead *a)
+{
+    struct lent *l = a->lent;
+    if (l == NULL || l->holder != a)
+        l = lend(a);
+    if (l != NULL)
+        l->is_recent = true;
+    return l;
+}
+
+/* ---- keys ---------------------------------------------------------------------------------------
+ */
 
 struct crypto_aead *crypto_aead_new(enum crypto_cipher cipher, const unsigned char *key)
 {
     struct crypto_aead *a = OPENSSL_zalloc(sizeof *a);
     if (a == NULL)
         return NULL;
+    int key_size = EVP_CIPHER_get_key_length(engine_cipher(cipher));
+    assert(key_size > 0 && key_size <= KEY_MAX);
     a->cipher = cipher;
-    a->one_iv_size = 12;
-    a->one = EVP_CIPHER_CTX_new();
-    if (a->one != NULL && EVP_CipherInit_ex(a->one, engine_cipher(cipher), NULL, key, NULL, 1))
-        return a;
-    crypto_aead_free(a);
-    return NULL;
+    memcpy(a->key, key, (size_t)key_size);
+    return a;
 }
 
 void crypto_aead_free(struct crypto_aead *a)
 {
     if (a == NULL)
         return;
-    EVP_CIPHER_CTX_free(a->one);
+    if (a->lent != NULL && a->lent->holder == a) {
+        a->lent->holder = NULL;
+        (void)EVP_CIPHER_CTX_reset(a->lent->context); /* wipes it, too */
+    }
+    EVP_CIPHER_CTX_free(a->pieces);
     EVP_CIPHER_CTX_free(a->again);
-    OPENSSL_free(a);
+    OPENSSL_clear_free(a, sizeof *a);
 }
 
-static bool begin(EVP_CIPHER_CTX *c, size_t *set_size, bool seal, const unsigned char *iv,
-                  size_t iv_size)
+/* ---- messages -----------------------------------------------------------------------------------
+ */
+
+static bool set_iv_size(EVP_CIPHER_CTX *c, size_t size)
 {
-    if (iv_size == 0 || iv_size > CRYPTO_IV_MAX)
-        return false;
-    if (iv_size != *set_size) {
-        if (!EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_IVLEN, (int)iv_size, NULL))
-            return false;
-        *set_size = iv_size;
-    }
+    return size > 0 && size <= CRYPTO_IV_MAX &&
+           EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_IVLEN, (int)size, NULL);
+}
+
+static bool set_iv(EVP_CIPHER_CTX *c, bool seal, const unsigned char *iv)
+{
     return EVP_CipherInit_ex(c, NULL, NULL, NULL, iv, seal);
+}
+
+/* The context for one whole message, or NULL. */
+static EVP_CIPHER_CTX *begin(struct crypto_aead *a, bool seal, const unsigned char *iv,
+                             size_t iv_size)
+{
+    struct lent *l = context_of(a);
+    if (l == NULL || (iv_size != l->iv_size && !set_iv_size(l->context, iv_size)))
+        return NULL;
+    l->iv_size = iv_size;
+    return set_iv(l->context, seal, iv) ? l->context : NULL;
 }
 
 /* out NULL: additional data. */
@@ -89,50 +169,52 @@ bool crypto_aead_seal(struct crypto_aead *a, const unsigned char *iv, size_t iv_
                       const unsigned char *ad, size_t ad_size, const unsigned char *in, size_t size,
                       unsigned char *out, unsigned char *tag, size_t tag_size)
 {
-    return tag_size <= CRYPTO_TAG_MAX && begin(a->one, &a->one_iv_size, true, iv, iv_size) &&
-           feed(a->one, ad, ad_size, NULL) && feed(a->one, in, size, out) &&
-           get_tag(a->one, tag, tag_size);
+    EVP_CIPHER_CTX *c = begin(a, true, iv, iv_size);
+    return tag_size <= CRYPTO_TAG_MAX && c != NULL && feed(c, ad, ad_size, NULL) &&
+           feed(c, in, size, out) && get_tag(c, tag, tag_size);
 }
 
 bool crypto_aead_open(struct crypto_aead *a, const unsigned char *iv, size_t iv_size,
                       const unsigned char *ad, size_t ad_size, const unsigned char *tag,
                       size_t tag_size, const unsigned char *in, size_t size, unsigned char *out)
 {
-    bool good = tag_size <= CRYPTO_TAG_MAX && begin(a->one, &a->one_iv_size, false, iv, iv_size) &&
-                EVP_CIPHER_CTX_ctrl(a->one, EVP_CTRL_AEAD_SET_TAG, (int)tag_size, (void *)tag) >
-                    0 &&
-                feed(a->one, ad, ad_size, NULL) && feed(a->one, in, size, out) && end(a->one);
+    EVP_CIPHER_CTX *c = begin(a, false, iv, iv_size);
+    bool good = tag_size <= CRYPTO_TAG_MAX && c != NULL &&
+                EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, (int)tag_size, (void *)tag) > 0 &&
+                feed(c, ad, ad_size, NULL) && feed(c, in, size, out) && end(c);
     if (!good && size > 0)
         OPENSSL_cleanse(out, size);
     return good;
 }
 
-static bool make_again(struct crypto_aead *a)
+/* ---- messages that come piece by piece ----------------------------------------------------------
+ */
+
+static bool begin_pieces(EVP_CIPHER_CTX **c, const struct crypto_aead *a, bool seal,
+                         const unsigned char *iv, size_t iv_size)
 {
-    if (a->again != NULL)
-        return true;
-    a->again = EVP_CIPHER_CTX_new();
-    a->again_iv_size = a->one_iv_size;
-    return a->again != NULL && EVP_CIPHER_CTX_copy(a->again, a->one);
+    if (*c == NULL && (*c = EVP_CIPHER_CTX_new()) == NULL)
+        return false;
+    return set_key(*c, engine_cipher(a->cipher), a) && set_iv_size(*c, iv_size) &&
+           set_iv(*c, seal, iv);
 }
 
 bool crypto_aead_begin(struct crypto_aead *a, bool seal, const unsigned char *iv, size_t iv_size)
 {
     a->seals = seal;
-    if (!seal && (!make_again(a) || !begin(a->again, &a->again_iv_size, true, iv, iv_size)))
-        return false;
-    return begin(a->one, &a->one_iv_size, seal, iv, iv_size);
+    return begin_pieces(&a->pieces, a, seal, iv, iv_size) &&
+           (seal || begin_pieces(&a->again, a, true, iv, iv_size));
 }
 
 bool crypto_aead_ad(struct crypto_aead *a, const unsigned char *ad, size_t size)
 {
-    return feed(a->one, ad, size, NULL) && (a->seals || feed(a->again, ad, size, NULL));
+    return feed(a->pieces, ad, size, NULL) && (a->seals || feed(a->again, ad, size, NULL));
 }
 
 bool crypto_aead_update(struct crypto_aead *a, const unsigned char *in, size_t size,
                         unsigned char *out)
 {
-    if (!feed(a->one, in, size, out))
+    if (!feed(a->pieces, in, size, out))
         return false;
     if (a->seals)
         return true;
@@ -145,5 +227,5 @@ bool crypto_aead_update(struct crypto_aead *a, const unsigned char *in, size_t s
 
 bool crypto_aead_finish(struct crypto_aead *a, unsigned char *tag, size_t tag_size)
 {
-    return tag_size <= CRYPTO_TAG_MAX && get_tag(a->seals ? a->one : a->again, tag, tag_size);
+    return tag_size <= CRYPTO_TAG_MAX && get_tag(a->seals ? a->pieces : a->again, tag, tag_size);
 }

@@ -260,6 +260,46 @@ Test(aead, refuses_what_was_changed)
     }
 }
 
+/* The message of key number i: nonces of 16 octets now and then, where the cipher takes them. */
+static bool pass(struct crypto_aead *a, bool seal, size_t i, unsigned char sealed[static 32],
+                 size_t iv_most)
+{
+    unsigned char iv[16] = {(unsigned char)i, (unsigned char)(i >> 8)}, out[16];
+    size_t iv_size = i % 3 == 0 ? iv_most : 12;
+    if (seal)
+        return crypto_aead_seal(a, iv, iv_size, iv, 4, iv, 16, sealed, sealed + 16, 16);
+    return crypto_aead_open(a, iv, iv_size, iv, 4, sealed + 16, 16, sealed, 16, out) &&
+           memcmp(out, iv, sizeof out) == 0;
+}
+
+/* More keys than the engine has contexts for. */
+Test(aead, each_of_many_keys_stays_itself)
+{
+    enum { KEYS = 1000 };
+    static struct crypto_aead *keys[KEYS];
+    static unsigned char sealed[KEYS][32];
+    for (enum crypto_cipher c = CRYPTO_AES_128_GCM; c <= CRYPTO_CHACHA20_POLY1305; c++) {
+        size_t iv_most = c == CRYPTO_CHACHA20_POLY1305 ? 12 : 16;
+        for (size_t i = 0; i < KEYS; i++) {
+            unsigned char key[32] = {(unsigned char)i, (unsigned char)(i >> 8), 1};
+            keys[i] = crypto_aead_new(c, key);
+            cr_assert(pass(keys[i], true, i, sealed[i], iv_most));
+        }
+        for (size_t round = 0; round < 3; round++)
+            for (size_t n = 0; n < KEYS; n++) {
+                size_t i = n * 7 % KEYS; /* not in the order in which they were made */
+                cr_assert(pass(keys[i], false, i, sealed[i], iv_most));
+                cr_assert_not(pass(keys[(i + 1) % KEYS], false, i, sealed[i], iv_most));
+            }
+        for (size_t i = 0; i < KEYS; i += 2)
+            crypto_aead_free(keys[i]);
+        for (size_t i = 1; i < KEYS; i += 2) {
+            cr_assert(pass(keys[i], false, i, sealed[i], iv_most));
+            crypto_aead_free(keys[i]);
+        }
+    }
+}
+
 /* ---- ECDSA: RFC 6979, A.2.5 to A.2.7, "sample" ------------------------------------------------
  */
 
