@@ -84,15 +84,6 @@ static bool of_identity(struct request *req, const struct variable *v, struct st
         [VARIABLE_ID_SSL_CLIENT_I_DN_LEGACY] = identity_issuer_legacy,
         [VARIABLE_ID_SSL_CLIENT_V_START] = identity_not_before,
         [VARIABLE_ID_SSL_CLIENT_V_END] = identity_not_after,
-    };
-    if (req->identity)
-        *out = fact[v->id](req->identity);
-    return out->len > 0;
-}
-
-static bool of_const_identity(struct request *req, const struct variable *v, struct str *out)
-{
-    static struct str (*const fact[VARIABLE_IDS])(const struct identity *) = {
         [VARIABLE_ID_SSL_CLIENT_SERIAL] = identity_serial,
         [VARIABLE_ID_SSL_CLIENT_FINGERPRINT] = identity_fingerprint,
         [VARIABLE_ID_SSL_CLIENT_FINGERPRINT_SHA256] = identity_fingerprint_sha256,
@@ -204,15 +195,15 @@ const struct variable_row variables_of_ssl[VARIABLE_IDS] = {
     [VARIABLE_ID_SSL_SIGALG] = {.value = none},
     [VARIABLE_ID_SSL_CLIENT_CERT] = {.value = ssl_client_cert, .is_constant = true},
     [VARIABLE_ID_SSL_CLIENT_ESCAPED_CERT] = {.value = ssl_client_escaped_cert, .is_constant = true},
-    [VARIABLE_ID_SSL_CLIENT_FINGERPRINT] = {.value = of_const_identity},
-    [VARIABLE_ID_SSL_CLIENT_FINGERPRINT_SHA256] = {.value = of_const_identity},
+    [VARIABLE_ID_SSL_CLIENT_FINGERPRINT] = {.value = of_identity},
+    [VARIABLE_ID_SSL_CLIENT_FINGERPRINT_SHA256] = {.value = of_identity},
     [VARIABLE_ID_SSL_CLIENT_I_DN] = {.value = of_identity},
     [VARIABLE_ID_SSL_CLIENT_I_DN_LEGACY] = {.value = of_identity},
     [VARIABLE_ID_SSL_CLIENT_RAW_CERT] = {.value = ssl_client_raw_cert, .is_constant = true},
     [VARIABLE_ID_SSL_CLIENT_REFUSAL] = {.value = ssl_client_refusal},
     [VARIABLE_ID_SSL_CLIENT_S_DN] = {.value = of_identity},
     [VARIABLE_ID_SSL_CLIENT_S_DN_LEGACY] = {.value = of_identity},
-    [VARIABLE_ID_SSL_CLIENT_SERIAL] = {.value = of_const_identity},
+    [VARIABLE_ID_SSL_CLIENT_SERIAL] = {.value = of_identity},
     [VARIABLE_ID_SSL_CLIENT_SIGALG] = {.value = none},
     [VARIABLE_ID_SSL_CLIENT_V_END] = {.value = of_identity},
     [VARIABLE_ID_SSL_CLIENT_V_REMAIN] = {.value = ssl_client_v_remain},

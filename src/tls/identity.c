@@ -14,48 +14,25 @@
 /* ---- life -------------------------------------------------------------------------------------
  */
 
-struct str identity_hex(struct arena *a, const unsigned char *octets, size_t count,
-                        const char *digits)
+/* Behind what came before. */
+static struct str put(char **to, struct str s)
 {
-    char *out = arena_alloc(a, 2 * count + 1);
-    for (size_t i = 0; i < count; i++) {
-        out[2 * i] = digits[octets[i] >> 4];
-        out[2 * i + 1] = digits[octets[i] & 15];
-    }
-    out[2 * count] = '\0';
-    return str_make(out, 2 * count);
+    struct str copy = str_make(memcpy(*to, s.ptr, s.len), s.len);
+    *to += s.len;
+    return copy;
 }
 
-static struct str fingerprint(struct identity *i, mbedtls_md_type_t type)
+/* One allocation: an idle connection keeps it. */
+static void copy_chain(struct identity *i, const struct str *chain, size_t count)
 {
-    unsigned char digest[64];
-    const mbedtls_md_info_t *info = mbedtls_md_info_from_type(type);
-    struct str der = i->chain[0];
-    int rc = mbedtls_md(info, (const unsigned char *)der.ptr, der.len, digest);
-    assert(rc == 0);
-    (void)rc;
-    return identity_hex(&i->arena, digest, mbedtls_md_get_size(info), "0123456789abcdef");
-}
-
-/* OpenSSL's i2a_ASN1_INTEGER: the magnitude, '-' before a negative one. */
-static struct str serial_text(struct arena *a, struct str serial)
-{
-    unsigned char magnitude[24];
-    if (serial.len == 0 || serial.len > sizeof magnitude)
-        return STR_NONE;
-    memcpy(magnitude, serial.ptr, serial.len);
-    bool negative = magnitude[0] & 0x80;
-    if (negative) {
-        unsigned carry = 1;
-        for (size_t i = serial.len; i-- > 0;) {
-            carry += (unsigned char)~magnitude[i];
-            magnitude[i] = (unsigned char)carry;
-            carry >>= 8;
-        }
-    }
-    size_t skip = serial.len > 1 && magnitude[0] == 0 ? 1 : 0;
-    struct str digits = identity_hex(a, magnitude + skip, serial.len - skip, "0123456789ABCDEF");
-    return negative ? arena_printf(a, "-%.*s", STR_ARG(digits)) : digits;
+    size_t size = sizeof *chain * count + 1;
+    for (size_t n = 0; n < count; n++)
+        size += chain[n].len;
+    i->chain = arena_alloc(&i->arena, size);
+    i->count = count;
+    char *to = (char *)(i->chain + count);
+    for (size_t n = 0; n < count; n++)
+        i->chain[n] = put(&to, chain[n]);
 }
 
 struct identity *identity_new(const struct str *chain, size_t count)
@@ -63,18 +40,11 @@ struct identity *identity_new(const struct str *chain, size_t count)
     const char *problem;
     struct identity *i = MEM_NEW(struct identity);
     i->references = 1;
-    arena_init(&i->arena, 256); /* certificates get their own */
-    i->chain = ARENA_ARRAY(&i->arena, struct str, count + 1);
-    i->count = count;
-    for (size_t n = 0; n < count; n++)
-        i->chain[n] = arena_str(&i->arena, chain[n]);
-    if (count > 0) {
-        /* What cannot be read stays empty; the verdict will be cert_malformed. */
+    arena_init(&i->arena, 512);
+    copy_chain(i, chain, count);
+    /* What cannot be read stays empty; the verdict will be cert_malformed. */
+    if (count > 0)
         (void)cert_read_texts(&i->cert, i->chain[0], &problem);
-        i->serial = serial_text(&i->arena, i->cert.serial);
-        i->sha1 = fingerprint(i, MBEDTLS_MD_SHA1);
-        i->sha256 = fingerprint(i, MBEDTLS_MD_SHA256);
-    }
     i->refusal = count > 0 ? REFUSAL_INTERNAL : REFUSAL_CERT_MISSING;
     i->verify_text = count > 0 ? STR("FAILED:not checked") : STR("NONE");
     return i;
@@ -121,12 +91,28 @@ static struct str verify_text(struct identity *i)
 }
 
 /* The client sent most of its path itself. */
-static struct str keep_certificate(struct identity *i, struct str der)
+static struct str find_sent(const struct identity *i, struct str der)
 {
     for (size_t n = 0; n < i->count; n++)
         if (str_eq(i->chain[n], der))
             return i->chain[n];
-    return arena_str(&i->arena, der);
+    return STR_NONE;
+}
+
+/* Outlives the trust. */
+static void copy_path(struct identity *i, const struct verify_path *path)
+{
+    size_t size = sizeof *i->path * path->count + 1;
+    for (size_t n = 0; n < path->count; n++)
+        size += find_sent(i, path->der[n]).ptr == NULL ? path->der[n].len : 0;
+    i->path = arena_alloc(&i->arena, size);
+    i->path_count = path->count;
+    char *to = (char *)(i->path + path->count);
+    for (size_t n = 0; n < path->count; n++) {
+        i->path[n] = find_sent(i, path->der[n]);
+        if (i->path[n].ptr == NULL)
+            i->path[n] = put(&to, path->der[n]);
+    }
 }
 
 static bool same_path(const struct identity *i, const struct verify_path *path)
@@ -147,10 +133,9 @@ static void keep_verdict(struct identity *i, enum refusal refusal, const struct 
         return;
     i->refusal = refusal;
     i->facts[IDENTITY_CA] = i->facts[IDENTITY_PROVED_AT] = STR_NONE;
-    i->path_count = path->count;
-    for (size_t n = 0; n < path->count; n++)
-        i->path[n] = keep_certificate(i, path->der[n]);
-    i->detail = arena_str(&i->arena, detail);
+    copy_path(i, path);
+    i->detail = detail.len > 0 ? arena_str(&i->arena, detail)
+                               : STR(""); /* an empty one takes a block */
     i->verify_text = verify_text(i);
 }
 
@@ -236,21 +221,6 @@ struct str identity_verify_text(const struct identity *i)
     return i->verify_text;
 }
 
-struct str identity_serial(const struct identity *i)
-{
-    return i->serial;
-}
-
-struct str identity_fingerprint(const struct identity *i)
-{
-    return i->sha1;
-}
-
-struct str identity_fingerprint_sha256(const struct identity *i)
-{
-    return i->sha256;
-}
-
 time_t identity_not_after_time(const struct identity *i)
 {
     return i->cert.not_after;
@@ -321,6 +291,57 @@ static void append_not_after(struct identity *i, struct buf *out)
     append_time(out, i->cert.not_after);
 }
 
+void identity_append_hex(struct buf *out, const unsigned char *octets, size_t count,
+                         const char *digits)
+{
+    for (size_t n = 0; n < count; n++) {
+        buf_append_char(out, digits[octets[n] >> 4]);
+        buf_append_char(out, digits[octets[n] & 15]);
+    }
+}
+
+/* OpenSSL's i2a_ASN1_INTEGER: the magnitude, '-' before a negative one. */
+static void append_serial(struct identity *i, struct buf *out)
+{
+    unsigned char magnitude[24];
+    struct str serial = i->cert.serial;
+    if (serial.len == 0 || serial.len > sizeof magnitude)
+        return;
+    memcpy(magnitude, serial.ptr, serial.len);
+    if (magnitude[0] & 0x80) {
+        unsigned carry = 1;
+        for (size_t n = serial.len; n-- > 0;) {
+            carry += (unsigned char)~magnitude[n];
+            magnitude[n] = (unsigned char)carry;
+            carry >>= 8;
+        }
+        buf_append_char(out, '-');
+    }
+    size_t skip = serial.len > 1 && magnitude[0] == 0 ? 1 : 0;
+    identity_append_hex(out, magnitude + skip, serial.len - skip, "0123456789ABCDEF");
+}
+
+static void append_digest(struct identity *i, struct buf *out, mbedtls_md_type_t type)
+{
+    unsigned char digest[64];
+    const mbedtls_md_info_t *info = mbedtls_md_info_from_type(type);
+    struct str der = i->chain[0];
+    int rc = mbedtls_md(info, (const unsigned char *)der.ptr, der.len, digest);
+    assert(rc == 0);
+    (void)rc;
+    identity_append_hex(out, digest, mbedtls_md_get_size(info), "0123456789abcdef");
+}
+
+static void append_sha1(struct identity *i, struct buf *out)
+{
+    append_digest(i, out, MBEDTLS_MD_SHA1);
+}
+
+static void append_sha256(struct identity *i, struct buf *out)
+{
+    append_digest(i, out, MBEDTLS_MD_SHA256);
+}
+
 static struct str text(struct identity *i, enum text which)
 {
     static void (*const append[TEXTS])(struct identity *i, struct buf *out) = {
@@ -331,6 +352,9 @@ static struct str text(struct identity *i, enum text which)
         [TEXT_ISSUER_LEGACY] = append_issuer_legacy,
         [TEXT_NOT_BEFORE] = append_not_before,
         [TEXT_NOT_AFTER] = append_not_after,
+        [TEXT_SERIAL] = append_serial,
+        [TEXT_SHA1] = append_sha1,
+        [TEXT_SHA256] = append_sha256,
     };
     if (i->count == 0)
         return STR_NONE;
@@ -376,4 +400,19 @@ struct str identity_not_before(struct identity *i)
 struct str identity_not_after(struct identity *i)
 {
     return text(i, TEXT_NOT_AFTER);
+}
+
+struct str identity_serial(struct identity *i)
+{
+    return text(i, TEXT_SERIAL);
+}
+
+struct str identity_fingerprint(struct identity *i)
+{
+    return text(i, TEXT_SHA1);
+}
+
+struct str identity_fingerprint_sha256(struct identity *i)
+{
+    return text(i, TEXT_SHA256);
 }

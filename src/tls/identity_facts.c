@@ -200,7 +200,7 @@ static void append_spki_sha256(struct identity *i, struct buf *out)
     if (i->cert.spki.len == 0)
         return;
     sha256(i->cert.spki, digest);
-    buf_append_str(out, identity_hex(&i->arena, digest, sizeof digest, "0123456789abcdef"));
+    identity_append_hex(out, digest, sizeof digest, "0123456789abcdef");
 }
 
 static void append_x5t_s256(struct identity *i, struct buf *out)

@@ -14,6 +14,9 @@ enum text {
     TEXT_ISSUER_LEGACY,
     TEXT_NOT_BEFORE,
     TEXT_NOT_AFTER,
+    TEXT_SERIAL,
+    TEXT_SHA1,
+    TEXT_SHA256,
     TEXTS
 };
 
@@ -23,12 +26,11 @@ struct identity {
     struct str *chain; /* DER, the client's own first */
     size_t count;
     struct cert cert; /* of chain[0] */
-    struct str serial, sha1, sha256;
     struct str texts[TEXTS], facts[IDENTITY_FACTS];
 
     enum refusal refusal;
     struct str verify_text, detail;
-    struct str path[VERIFY_PATH_MAX]; /* found good, the anchor last */
+    struct str *path; /* found good, the anchor last */
     size_t path_count;
     uint64_t judged_by; /* the trust's number */
     time_t judged_at;   /* 0: not yet */
@@ -36,8 +38,8 @@ struct identity {
     time_t valid_until; /* of a verified one */
 };
 
-struct str identity_hex(struct arena *a, const unsigned char *octets, size_t count,
-                        const char *digits);
+void identity_append_hex(struct buf *out, const unsigned char *octets, size_t count,
+                         const char *digits);
 void identity_append_pem(struct buf *out, struct str der); /* without the last newline */
 
 #endif

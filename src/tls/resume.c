@@ -337,7 +337,11 @@ struct str resume_session_id(struct tls_session *s)
     mem_wipe((void *)(uintptr_t)text.ptr, text.len);
     assert(rc == 0);
     (void)rc;
-    return identity_hex(&s->arena, digest, sizeof digest, digits);
+    struct buf hex = {0};
+    identity_append_hex(&hex, digest, sizeof digest, digits);
+    struct str id = arena_str(&s->arena, buf_str(&hex));
+    buf_deinit(&hex);
+    return id;
 }
 
 /* ---- configuration ------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ static enum tls_status fail_with(struct tls_session *s, bool is_client, const ch
 {
     s->status = TLS_FAILED;
     s->problem_is_client = is_client;
-    snprintf(s->problem, sizeof s->problem, "%s", words);
+    s->problem = arena_z(&s->arena, str_of(words));
     return s->status;
 }
 
@@ -145,9 +145,12 @@ static void describe(struct tls_session *s, int rc)
     }
     char words[96];
     mbedtls_strerror(rc, words, sizeof words);
-    snprintf(s->problem, sizeof s->problem, "%s%s",
-             in_certificate ? "cert_malformed: the client's certificate is malformed: " : "",
-             words);
+    s->problem = arena_printf(&s->arena, "%s%s",
+                              in_certificate
+                                  ? "cert_malformed: the client's certificate is malformed: "
+                                  : "",
+                              words)
+                     .ptr;
     s->status = TLS_FAILED;
     s->problem_is_client = true;
 }
@@ -170,8 +173,8 @@ static enum tls_status fail(struct tls_session *s, int rc, size_t sent_before)
         unsigned alert = s->ssl.MBEDTLS_PRIVATE(in_msg)[1];
         s->status = TLS_FAILED;
         s->problem_is_client = true;
-        snprintf(s->problem, sizeof s->problem, "peer sent alert: %s (%u)", alert_name(alert),
-                 alert);
+        s->problem =
+            arena_printf(&s->arena, "peer sent alert: %s (%u)", alert_name(alert), alert).ptr;
         return s->status;
     }
     describe(s, rc);
@@ -271,6 +274,7 @@ void tls_session_free(struct tls_session *s)
     identity_unref(s->candidate);
     buf_deinit(&s->first_in);
     arena_deinit(&s->arena);
+    mem_free(s->hello_texts);
     mem_free(s);
 }
 
@@ -615,7 +619,7 @@ enum tls_status tls_session_status(const struct tls_session *s)
 
 const char *tls_session_problem(const struct tls_session *s)
 {
-    return s->problem;
+    return s->problem != NULL ? s->problem : "";
 }
 
 bool tls_session_problem_is_client(const struct tls_session *s)

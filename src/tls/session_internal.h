@@ -13,6 +13,7 @@ struct tls_session {
     const struct tls_context *context;
     struct arena arena;
     struct client_hello hello;
+    char *hello_texts; /* where those of a settled session are */
     enum tls_status status;
     bool has_ssl, is_closing, is_client;
     mbedtls_ssl_context ssl;
@@ -36,7 +37,7 @@ struct tls_session {
     uint8_t in_places[SESSION_PLACES], out_places[SESSION_PLACES];
 
     struct str ciphers, curves, id; /* texts, made when asked for */
-    char problem[160];
+    const char *problem;
     bool problem_is_client;
 };
 

@@ -112,20 +112,19 @@ void session_wake(struct tls_session *s)
 static void shrink_hello(struct tls_session *s)
 {
     struct str *kept[] = {&s->hello.server_name, &s->hello.cipher_suites, &s->hello.groups};
-    struct str parts[] = {*kept[0], *kept[1], *kept[2]};
-    struct arena small;
-    arena_init(&small, 64);
-    const char *copy = arena_concat(&small, parts, 3).ptr;
+    size_t size = kept[0]->len + kept[1]->len + kept[2]->len;
+    char *copy = s->hello_texts = mem_alloc(size);
     for (size_t i = 0; i < 3; i++) {
-        if (kept[i]->ptr != NULL)
-            kept[i]->ptr = copy;
+        if (kept[i]->ptr == NULL)
+            continue;
+        memcpy(copy, kept[i]->ptr, kept[i]->len);
+        kept[i]->ptr = copy;
         copy += kept[i]->len;
     }
     s->hello.alpn = s->hello.versions = s->hello.message = STR_NONE;
     s->hello.signature_algorithms = STR_NONE;
     s->ciphers = s->curves = s->id = STR_NONE;
     arena_deinit(&s->arena);
-    s->arena = small;
 }
 
 void session_settle(struct tls_session *s)

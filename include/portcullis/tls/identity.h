@@ -57,9 +57,9 @@ struct str identity_subject(struct identity *i);           /* RFC 2253 */
 struct str identity_issuer(struct identity *i);
 struct str identity_subject_legacy(struct identity *i); /* /CN=client */
 struct str identity_issuer_legacy(struct identity *i);
-struct str identity_serial(const struct identity *i);      /* upper-case hex */
-struct str identity_fingerprint(const struct identity *i); /* SHA-1, lower-case hex */
-struct str identity_fingerprint_sha256(const struct identity *i);
+struct str identity_serial(struct identity *i);      /* upper-case hex */
+struct str identity_fingerprint(struct identity *i); /* SHA-1, lower-case hex */
+struct str identity_fingerprint_sha256(struct identity *i);
 struct str identity_not_before(struct identity *i); /* "Nov 24 13:41:30 2026 GMT" */
 struct str identity_not_after(struct identity *i);
 time_t identity_not_after_time(const struct identity *i);
