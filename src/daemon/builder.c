@@ -17,6 +17,7 @@
 #include "builder_impl.h"
 #include "detach.h"
 #include "portcullis/base/clock.h"
+#include "portcullis/base/memory.h"
 #include "signals.h"
 #include "title.h"
 
@@ -61,8 +62,11 @@ static void when_all_ready(struct builder *b)
     step(b, BUILD_READY);
     b->state = SERVING;
     builder_order_workers(b, MESSAGE_START);
-    /* A master that is gone is noticed by its channel's end. */
-    (void)channel_send_type(b->channel, MESSAGE_READY);
+    if (channel_send_type(b->channel, MESSAGE_READY))
+        return;
+    /* Unheard it would serve beside the old one, and no reload be possible any more. */
+    b->failed = true;
+    builder_drain(b, MESSAGE_QUIT);
 }
 
 static void on_worker_ready(struct builder *b, struct slot *slot)
@@ -311,6 +315,7 @@ int builder_run(const struct app *app, void *context, int channel, enum builder_
                         .signal_fd = signals_open((int[]){SIGCHLD, SIGTERM}, 2),
                         .sandbox = SANDBOX_NONE};
 
+    mem_on_shortage(NULL); /* another one is made */
     title_set("builder process");
     privilege_hide_memory();
     if (!build(&b, kind)) {

@@ -140,9 +140,9 @@ unsigned builder_running_workers(const struct builder *b)
 
 void builder_send_to_worker(struct slot *slot, const struct message *m)
 {
-    /* A worker that does not read its few messages hangs. One that has ended is about to be reaped.
-     */
-    if (slot->pid != 0 && !channel_send(slot->channel, m) && errno == EAGAIN) {
+    /* A worker that does not read its few messages hangs, one that misses one does what nobody
+     * knows. One that has ended is about to be reaped. */
+    if (slot->pid != 0 && !channel_send(slot->channel, m) && !channel_is_gone(errno)) {
         log_write(&log_process, LOG_ALERT, "worker process %d does not respond, killed",
                   (int)slot->pid);
         (void)kill(slot->pid, SIGKILL);

@@ -81,6 +81,11 @@ bool channel_send(int fd, const struct message *m)
     return sent >= 0;
 }
 
+bool channel_is_gone(int err)
+{
+    return err == EPIPE || err == ECONNRESET;
+}
+
 bool channel_send_type(int fd, enum message_type type)
 {
     struct message m;

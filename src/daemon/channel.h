@@ -90,6 +90,8 @@ struct message {
 bool channel_pair(int fds[2]);
 /* False with errno; a peer that is gone is EPIPE, one that does not listen EAGAIN. */
 bool channel_send(int fd, const struct message *m);
+/* After a failure: the other end has closed it, and its process ends or has ended. */
+bool channel_is_gone(int err);
 bool channel_send_type(int fd, enum message_type type);
 enum channel_status { CHANNEL_MESSAGE, CHANNEL_EMPTY, CHANNEL_GONE };
 /* wait: blocks. The descriptors are the caller's then. */

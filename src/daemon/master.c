@@ -455,6 +455,19 @@ static void end(struct master *m)
     master_close_all(m);
 }
 
+/* All would go down with the master. Whoever asks for the end meanwhile gets it. */
+static bool wait_for_memory(void)
+{
+    static const struct timespec pause = {.tv_nsec = 100000000};
+    sigset_t ends;
+
+    (void)sigemptyset(&ends);
+    (void)sigaddset(&ends, SIGTERM);
+    (void)sigaddset(&ends, SIGINT);
+    (void)sigaddset(&ends, SIGQUIT);
+    return sigtimedwait(&ends, NULL, &pause) == -1;
+}
+
 int daemon_run(const struct app *app, void *context, char **argv)
 {
     struct master m = {.app = app, .context = context, .report_fd = -1};
@@ -463,6 +476,7 @@ int daemon_run(const struct app *app, void *context, char **argv)
     title_init(argv);
     title_set("master process");
     signals_block();
+    mem_on_shortage(wait_for_memory);
     clock_update();
     m.signal_fd = open_signals();
     list_init(&m.builders);
@@ -477,6 +491,7 @@ int daemon_run(const struct app *app, void *context, char **argv)
     if (m.place == MUST_BE_SINGLE) {
         dismiss_builder(&m);
         (void)close(m.signal_fd);
+        mem_on_shortage(NULL);
         return single_run(app, context);
     }
     end(&m);

@@ -68,10 +68,10 @@ void ref_free(struct builder_ref *b)
     mem_free(b);
 }
 
-/* A builder that takes no messages is beyond help. */
+/* A builder that takes no messages, or misses one, is beyond help. */
 void ref_send(struct builder_ref *b, const struct message *msg)
 {
-    if (b->channel == -1 || channel_send(b->channel, msg) || errno != EAGAIN)
+    if (b->channel == -1 || channel_send(b->channel, msg) || channel_is_gone(errno))
         return;
     log_write(&log_process, LOG_ALERT, "builder process %d does not respond, killed", (int)b->pid);
     (void)kill(b->pid, SIGKILL);

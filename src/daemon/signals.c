@@ -1,8 +1,11 @@
 #include "signals.h"
 
-#include <assert.h>
+#include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/signalfd.h>
+
+#include "portcullis/base/log.h"
 
 static const int not_blocked[] = {SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGABRT, SIGTRAP,
                                   SIGSYS,  SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT};
@@ -26,6 +29,9 @@ int signals_open(const int *numbers, size_t count)
     for (size_t i = 0; i < count; i++)
         (void)sigaddset(&set, numbers[i]);
     int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    assert(fd != -1);
+    if (fd == -1) {
+        log_write_errno(&log_process, LOG_EMERG, errno, "signalfd() failed");
+        exit(1);
+    }
     return fd;
 }

@@ -6,7 +6,8 @@
 
 /* All but those of faults, which must kill (and be seen by sanitizers), and of job control. */
 void signals_block(void);
-/* A signalfd for these; read it until EAGAIN. Aborts when there is none to be had. */
+/* A signalfd for these; read it until EAGAIN. Ends the process when there is none to be had: it has
+ * just begun. */
 int signals_open(const int *numbers, size_t count);
 
 #endif

@@ -40,6 +40,43 @@ Test(memory, no_octets_are_a_place_all_the_same)
 #endif
 
 #ifndef HAS_SANITIZER
+static unsigned waits;
+
+static bool wait_twice(void)
+{
+    return ++waits < 3;
+}
+
+Test(memory, none_left_is_waited_for_as_long_as_told, .signal = SIGABRT)
+{
+    const struct rlimit no_core = {0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
+    volatile size_t too_much = SIZE_MAX / 4;
+    mem_on_shortage(wait_twice);
+    mem_free(mem_zalloc(too_much));
+}
+
+static struct rlimit unlimited;
+
+static bool make_room(void)
+{
+    waits++;
+    return setrlimit(RLIMIT_AS, &unlimited) == 0;
+}
+
+Test(memory, what_comes_back_is_taken)
+{
+    const size_t size = (size_t)64 << 20;
+    cr_assert_eq(getrlimit(RLIMIT_AS, &unlimited), 0);
+    struct rlimit tight = {size, unlimited.rlim_max};
+    mem_on_shortage(make_room);
+    cr_assert_eq(setrlimit(RLIMIT_AS, &tight), 0);
+    char *got = mem_zalloc(size);
+    cr_expect_eq(waits, 1);
+    cr_expect_eq(got[size - 1], 0);
+    mem_free(got);
+}
+
 Test(memory, none_left_ends_the_process, .signal = SIGABRT)
 {
     const struct rlimit no_core = {0, 0};
