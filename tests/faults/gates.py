@@ -45,7 +45,7 @@ TEMPORARY = " ".join(f"{kind}_temp_path {{folder}}/{kind};" for kind in
 class Gate:
     """One proxy with CONF, and the upstreams behind it."""
 
-    def __init__(self, name, program, folder, certs, honest, watched, more="", workers=1):
+    def __init__(self, name, program, folder, certs, honest, watched, more="", workers=1, environment=None):
         self.name, self.folder, self.certs, self.port = name, folder, certs, free_port()
         folder.mkdir(parents=True)
         folder.chmod(0o755)
@@ -62,7 +62,7 @@ class Gate:
                    "-g", f"error_log {self.log_path} error;"]
         with open(folder / "output", "wb") as output:
             self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=output,
-                                            stderr=subprocess.STDOUT)
+                                            stderr=subprocess.STDOUT, env=environment)
         wait_until(lambda: (folder / "pid").exists() or self.process.poll() is not None, name)
         assert self.process.poll() is None, (folder / "output").read_text()
         wait_until(self.workers, "workers")
