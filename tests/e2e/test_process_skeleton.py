@@ -499,7 +499,8 @@ def test_a_reload_storm_with_killed_workers_and_builders_that_fail(daemon):
 def test_a_storm_of_all_signals_ends_in_order(daemon):
     d = daemon(PLAIN)
     for _ in range(20):
-        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGWINCH, signal.SIGUSR2):
+        # USR2 would make another master, which outlives this one.
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGWINCH):
             d.send(number)
     assert d.stop(signal.SIGTERM) == 0
     assert not d.pid_path.exists()
