@@ -89,12 +89,19 @@ static void close_timed_out(struct client *c, const char *action)
     client_close(c, CLOSE_TIMED_OUT);
 }
 
+/* The end of the last answer may still wait for the client to read (is_sent, client_h1.c). */
+void client_close_idle(struct client *c, enum close_reason why)
+{
+    stream_close_after_flush(c->stream, why, c->conf->send_timeout_ms);
+    client_enter(c, CLIENT_CLOSED, 0);
+}
+
 static void on_idle_deadline(struct client *c)
 {
     if (c->requests == 0)
         close_timed_out(c, "while waiting for request");
     else
-        client_close(c, CLOSE_IDLE);
+        client_close_idle(c, CLOSE_IDLE);
 }
 
 static void on_reading_away_deadline(struct client *c)
@@ -306,7 +313,7 @@ void client_drain(struct client *c)
     if (c->phase != CLIENT_IDLE)
         return;
     if (c->proxy->phase == PROXY_QUITS)
-        client_close(c, CLOSE_SHUTDOWN);
+        client_close_idle(c, CLOSE_SHUTDOWN);
     else if (c->conf->keepalive_timeout_ms > one_more_ms)
         timer_start(c->deadline, one_more_ms);
 }
@@ -346,9 +353,11 @@ static void on_eof(void *owner, bool clean)
                   */
     switch (c->phase) {
     case CLIENT_HANDSHAKE:
+        client_close(c, CLOSE_PEER_CLOSED);
+        return;
     case CLIENT_IDLE:
     case CLIENT_DISCARD:
-        client_close(c, CLOSE_PEER_CLOSED);
+        client_close_idle(c, CLOSE_PEER_CLOSED);
         return;
     case CLIENT_DONE: /* the answer is complete, but nothing can follow */
         c->request->must_close = true;

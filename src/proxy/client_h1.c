@@ -338,7 +338,7 @@ void client_h1_on_eof(struct client *c)
 {
     if (c->phase == CLIENT_HEAD && !h1_parser_has_begun(&c->h1.parser)) {
         client_forget_request(c);
-        client_close(c, CLOSE_PEER_CLOSED);
+        client_close_idle(c, CLOSE_PEER_CLOSED);
         return;
     }
     if (c->phase == CLIENT_TUNNEL)
@@ -351,7 +351,7 @@ void client_h1_on_timeout(struct client *c)
 {
     if (c->phase == CLIENT_HEAD && !h1_parser_has_begun(&c->h1.parser)) {
         client_forget_request(c);
-        client_close(c, CLOSE_TIMED_OUT);
+        client_close_idle(c, CLOSE_TIMED_OUT);
         return;
     }
     struct request *req = c->request;

@@ -58,7 +58,7 @@ static bool is_at_limit(const struct proxy *p)
 static void close_longest_idle(struct proxy *p)
 {
     if (!list_is_empty(&p->idle))
-        client_close(CONTAINER_OF(p->idle.next, struct client, idle_node), CLOSE_OVERLOAD);
+        client_close_idle(CONTAINER_OF(p->idle.next, struct client, idle_node), CLOSE_OVERLOAD);
 }
 
 static void update_accepting(struct proxy *p)

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import ARTICLE, WAIT, Proxy, ScriptedUpstream, wait_until
+from harness import ARTICLE, WAIT, Connection, Proxy, ScriptedUpstream, wait_until
 
 SECONDS = 3 * int(os.environ.get("PORTCULLIS_ENDURANCE", "1"))
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
@@ -280,6 +280,42 @@ def test_quit_under_load_ends_each_as_it_should(proxy, scripted_upstream):
         assert tunnel.is_closed()  # by worker_shutdown_timeout
     assert gate.process.wait(WAIT) == 0
     assert time.monotonic() - started < WAIT
+
+
+@pytest.mark.parametrize("end", ["quit", "half-close"])
+def test_the_end_of_an_answer_that_waits_for_its_reader_is_not_dropped(proxy, scripted_upstream, end):
+    """Of a complete answer up to 16 KB may still be queued here: of which of these depends on the kernel."""
+    sizes = range(40000, 400000, 8000)
+
+    def application(c):
+        while True:
+            size = int(c.until(b"\r\n\r\n").split(b" ")[1][1:])
+            c.send(f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n" + "x" * size)
+    gate = proxy("events {} http { access_log {folder}/access.log; server { listen unix:{folder}/gate; listen {port}; "
+                 "location / { proxy_pass http://%s; } } }" % scripted_upstream(application).address)
+    readers = {}
+    for size in sizes:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(WAIT)
+        sock.connect(str(gate.folder / "gate"))
+        readers[size] = Connection(sock)
+        readers[size].send(f"GET /{size} HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    log = gate.folder / "access.log"
+    wait_until(lambda: "/40000 " in log.read_text(), "an answer that the kernel took whole")
+    with gate.plain() as c:
+        assert [c.get(f"/{i}").status for i in range(20)] == [200] * 20
+    # Who half-closes before the answer is complete gives it up, as in nginx.
+    complete = set(sizes) if end == "quit" else {size for size in sizes if f"GET /{size} " in log.read_text()}
+    if end == "quit":
+        gate.process.send_signal(signal.SIGQUIT)
+        gate.logged("gracefully shutting down")
+    else:
+        for size in complete:
+            readers[size].sock.shutdown(socket.SHUT_WR)
+    time.sleep(0.2)
+    assert {size for size in complete if len(readers[size].answer().body) == size} == complete
+    for reader in readers.values():
+        reader.close()
 
 
 class Restarting:

@@ -123,6 +123,8 @@ void client_enter(struct client *c, enum client_phase phase,
 /* All that goes to the client goes this way: it has a deadline then. False: full. */
 bool client_write(struct client *c, struct buf *out);
 void client_close(struct client *c, enum close_reason why);
+/* Between requests: what is queued goes out first. */
+void client_close_idle(struct client *c, enum close_reason why);
 /* What is queued goes out, then the end is said and a bounded bit is still read. */
 void client_linger(struct client *c);
 /* For the next request, or the rest of the old one's body first. */
