@@ -2,7 +2,7 @@
 
 Rows that have their test elsewhere: GHSA-5r4w-85f3-pw66, GHSA-9cr8-q42q-g8m7, CVE-2019-20894, envoy#6767 and CVE-2026-32305 in
 test_hosts.py; CVE-2026-27586 in test_command_line.py; CVE-2026-46579 and CVE-2024-45614 in test_identity_headers.py; tickets of
-unverified clients in test_no_resumption.py.
+unverified clients and of other server blocks in test_resumption.py.
 """
 import concurrent.futures
 import contextlib
@@ -19,6 +19,7 @@ import time
 
 import pytest
 
+import test_resumption
 from harness import ARTICLE, WAIT, free_port, read_request, wait_until
 
 VERSIONS = pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
@@ -81,6 +82,19 @@ def test_harper_2457_revoked_stays_revoked_on_the_next_connection(proxy, upstrea
         said = s_client(gate.port, certs, version, *more, *offered)
         assert "HTTP/1.1 403" in said and "cert_revoked" in said and "Reused," not in said, (turn, said)
     assert upstream.requests == []
+
+
+@PYTHON_VERSIONS
+@pytest.mark.parametrize("name, crl", [("revoked", "crl.pem"), ("intermediate", "crl-intermediate.pem")])
+def test_harper_2457_who_is_revoked_meanwhile_resumes_nothing(proxy, version, name, crl):
+    """The chain is not sent again: its intermediate must be looked up all the same."""
+    gate = proxy(test_resumption.server())
+    client = test_resumption.Client(gate, version, name)
+    assert [client.get().status for _ in range(2)] == [200, 200] and client.reused
+    test_resumption.reload(gate, test_resumption.server(more="ssl_crl {certs}/rogues/%s; " % crl))
+    for _ in range(2):
+        answer = client.get()
+        assert answer.status == 403 and answer.json()["reason"] == "cert_revoked" and not client.reused, answer
 
 
 # ---- the handshake, octet by octet ----
