@@ -106,12 +106,24 @@ static bool read_distribution_point(struct crl *l, struct str value, const char 
     return true;
 }
 
-static bool refuse_delta(struct crl *l, struct str value, const char **problem)
+static bool read_number(struct str value, struct str *number)
 {
-    (void)l;
-    (void)value;
-    *problem = "it is a delta list: use complete ones";
-    return false;
+    if (!der_take(&value, DER_INTEGER, number) || value.len > 0 || number->len == 0)
+        return false;
+    *number = der_integer_trim(*number);
+    return !(number->ptr[0] & 0x80);
+}
+
+static bool read_own_number(struct crl *l, struct str value, const char **problem)
+{
+    (void)problem;
+    return read_number(value, &l->number);
+}
+
+static bool read_base_number(struct crl *l, struct str value, const char **problem)
+{
+    (void)problem;
+    return read_number(value, &l->base);
 }
 
 static const struct {
@@ -120,7 +132,8 @@ static const struct {
 } crl_extensions[] = {
     {STR_INIT("\x55\x1d\x23"), read_key_id},
     {STR_INIT("\x55\x1d\x1c"), read_distribution_point},
-    {STR_INIT("\x55\x1d\x1b"), refuse_delta},
+    {STR_INIT("\x55\x1d\x14"), read_own_number},
+    {STR_INIT("\x55\x1d\x1b"), read_base_number},
 };
 
 static bool read_extensions(struct crl *l, struct str list, const char **problem)
@@ -244,9 +257,10 @@ static bool point_matches(const struct crl *l, const struct cert *c)
     return false;
 }
 
-static bool speaks_of(const struct crl *l, const struct cert *c)
+/* Deltas are asked with their base. */
+static bool is_asked(const struct crl *l, const struct cert *c)
 {
-    if (!name_equal(l->issuer, c->issuer))
+    if (l->base.ptr != NULL || !name_equal(l->issuer, c->issuer))
         return false;
     if ((l->only_users && c->is_ca) || (l->only_cas && !c->is_ca))
         return false;
@@ -266,6 +280,81 @@ static const struct crl_entry *find_entry(const struct crl *l, struct str serial
     memcpy(key.serial, serial.ptr, serial.len); /* cert.c lets no longer ones in */
     return bsearch(&key, l->entries, l->count, sizeof *l->entries, compare_entries);
 }
+
+/* ---- delta lists (RFC 5280, 5.2.4) --------------------------------------------------------------
+ */
+
+/* Both are not negative and trimmed. */
+static int compare_numbers(struct str a, struct str b)
+{
+    if (a.len != b.len)
+        return a.len < b.len ? -1 : 1;
+    return str_compare(a, b);
+}
+
+static bool same_or_both_none(struct str a, struct str b)
+{
+    return (a.ptr == NULL) == (b.ptr == NULL) && str_eq(a, b);
+}
+
+/* Does delta say what changed since l, of the same certificates? */
+static bool is_delta_of(const struct crl *delta, const struct crl *l)
+{
+    return delta->base.ptr != NULL && l->number.ptr != NULL && delta->number.ptr != NULL &&
+           compare_numbers(l->number, delta->base) >= 0 &&
+           compare_numbers(l->number, delta->number) < 0 && name_equal(delta->issuer, l->issuer) &&
+           same_or_both_none(delta->key_id, l->key_id) &&
+           same_or_both_none(delta->points, l->points) && delta->only_users == l->only_users &&
+           delta->only_cas == l->only_cas;
+}
+
+bool crl_has_base(const struct crl *delta, const struct crl *lists, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (lists[i].base.ptr == NULL && is_delta_of(delta, &lists[i]))
+            return true;
+    return delta->base.ptr == NULL;
+}
+
+enum { REMOVE_FROM_CRL = 8 };
+
+static bool is_in_force(const struct crl *l, time_t now)
+{
+    return now >= l->this_update && !(l->has_next_update && now > l->next_update);
+}
+
+struct question {
+    const struct crl *lists;
+    size_t count;
+    const struct cert *cert;
+    time_t now, grace;
+};
+
+/* The entry of l for the certificate, as its deltas have it; NULL: none. The youngest has the last
+ * word. A delta that is out of date still revokes but clears nobody. */
+static const struct crl_entry *entry_of(const struct question *q, const struct crl *l,
+                                        const struct cert *issuer)
+{
+    const struct crl_entry *last = find_entry(l, q->cert->serial);
+    struct str number = l->number;
+    bool is_removed = false;
+    for (size_t i = 0; i < q->count; i++) {
+        const struct crl *delta = &q->lists[i];
+        if (!is_delta_of(delta, l) || compare_numbers(delta->number, number) <= 0)
+            continue;
+        const struct crl_entry *e = find_entry(delta, q->cert->serial);
+        bool removes = e != NULL && e->cause == REMOVE_FROM_CRL;
+        if (e == NULL || (removes && !is_in_force(delta, q->now)) || !is_signed_by(delta, issuer))
+            continue;
+        last = e;
+        number = delta->number;
+        is_removed = removes;
+    }
+    return is_removed ? NULL : last;
+}
+
+/* ---- what a list says -------------------------------------------------------------------------
+ */
 
 static void append_date(struct buf *out, time_t when)
 {
@@ -303,8 +392,8 @@ static void describe_entry(struct buf *detail, const struct crl_entry *entry)
  * a newer one of the same issuer has the last word. */
 enum finding { NOTHING, UNUSABLE, STALE, IN_GRACE, STALE_AND_REVOKED, GOOD, REVOKED };
 
-static enum finding check_list(const struct crl *l, const struct cert *c, const struct cert *issuer,
-                               time_t now, time_t grace, struct buf *detail)
+static enum finding check_list(const struct question *q, const struct crl *l,
+                               const struct cert *issuer, struct buf *detail)
 {
     if (!is_signed_by(l, issuer)) {
         buf_append_str(detail, STR("has a revocation list whose signature does not verify"));
@@ -315,20 +404,20 @@ static enum finding check_list(const struct crl *l, const struct cert *c, const 
         buf_append_str(detail, STR("has an issuer whose key usage lacks cRLSign"));
         return UNUSABLE;
     }
-    bool is_stale = l->has_next_update && now > l->next_update;
-    const struct crl_entry *entry = find_entry(l, c->serial);
+    bool is_stale = l->has_next_update && q->now > l->next_update;
+    const struct crl_entry *entry = entry_of(q, l, issuer);
     if (entry != NULL) {
         describe_entry(detail, entry);
         return is_stale ? STALE_AND_REVOKED : REVOKED;
     }
-    if (now < l->this_update) {
+    if (q->now < l->this_update) {
         buf_append_str(detail, STR("has a revocation list that is not valid before "));
         append_date(detail, l->this_update);
         return UNUSABLE;
     }
     if (!is_stale)
         return GOOD;
-    if (now <= l->next_update + grace)
+    if (q->now <= l->next_update + q->grace)
         return IN_GRACE;
     buf_append_str(detail, STR("has a revocation list that expired "));
     append_date(detail, l->next_update);
@@ -358,14 +447,15 @@ enum crl_status crl_lookup(const struct crl *lists, size_t count, const struct c
         [NOTHING] = CRL_NONE,   [UNUSABLE] = CRL_UNUSABLE,         [STALE] = CRL_STALE,
         [IN_GRACE] = CRL_GOOD,  [STALE_AND_REVOKED] = CRL_REVOKED, [GOOD] = CRL_GOOD,
         [REVOKED] = CRL_REVOKED};
+    const struct question q = {lists, count, c, now, grace};
     struct answer best = {NOTHING, detail};
     struct buf words = {0};
     for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < issuer_count && speaks_of(&lists[i], c); k++) {
+        for (size_t k = 0; k < issuer_count && is_asked(&lists[i], c); k++) {
             if (!may_be_signed_by(&lists[i], issuers[k]))
                 continue;
             buf_clear(&words);
-            consider(&best, check_list(&lists[i], c, issuers[k], now, grace, &words), &words);
+            consider(&best, check_list(&q, &lists[i], issuers[k], &words), &words);
         }
     buf_deinit(&words);
     return statuses[best.finding];

@@ -22,6 +22,8 @@ struct crl {
     bool has_next_update;
     bool only_users, only_cas;
     struct str points; /* issuingDistributionPoint's fullName; ptr NULL: none */
+    struct str number; /* cRLNumber, trimmed; ptr NULL: none */
+    struct str base;   /* BaseCRLNumber of a delta list; ptr NULL: a complete one */
     struct signature_algorithm algorithm;
     unsigned char digest[64]; /* of what is signed: made once, since the list may be long */
     struct str signature;
@@ -37,6 +39,9 @@ bool crl_check_signature(struct crl *l, const struct cert *issuer);
 
 /* How many entries to has that from (NULL: nothing) has not, and the other way round. */
 void crl_compare(const struct crl *from, const struct crl *to, size_t *added, size_t *removed);
+
+/* False: a delta list, and what it is a delta of is not among these. */
+bool crl_has_base(const struct crl *delta, const struct crl *lists, size_t count);
 
 enum crl_status {
     CRL_GOOD,

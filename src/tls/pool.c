@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "der.h"
 #include "name.h"
 #include "pem.h"
 #include "portcullis/base/file.h"
@@ -125,18 +126,30 @@ static bool add_blocks(const struct tls_report *r, const struct file_kind *kind,
     return true;
 }
 
+/* One after the other. */
+static bool add_ders(const struct tls_report *r, const struct file_kind *kind, struct str path,
+                     struct str octets, void *owner)
+{
+    struct der_item item;
+    for (size_t number = 1; octets.len > 0; number++) {
+        const char *problem = "the DER is cut off or damaged";
+        if (!der_take_whole(&octets, DER_SEQUENCE, &item) ||
+            !kind->add(owner, item.whole, &problem))
+            return bad_block(r, kind, path, number, problem);
+    }
+    return true;
+}
+
 static bool load_file(const struct tls_report *r, const struct file_kind *kind, struct str path,
                       void *owner)
 {
     struct buf text = {0};
     bool good;
-    const char *problem;
     if (!file_read(path, &text))
         good = tls_report_problem(r, LOG_EMERG, "cannot load %s \"%.*s\" (%d: %s) (%s)", kind->what,
                                   STR_ARG(path), errno, strerror(errno), kind->directive);
-    else if (kind->is_label == is_crl_label && buf_len(&text) > 0 && buf_str(&text).ptr[0] == 0x30)
-        good = kind->add(owner, buf_str(&text), &problem) ||
-               bad_block(r, kind, path, 1, problem); /* DER */
+    else if (kind->is_label == is_crl_label && der_at(buf_str(&text), DER_SEQUENCE))
+        good = add_ders(r, kind, path, buf_str(&text), owner);
     else
         good = add_blocks(r, kind, path, buf_str(&text), owner);
     buf_deinit(&text);
@@ -230,6 +243,12 @@ static void look_over(const struct tls_report *r, struct trust_set *t,
                       const struct verify_rules *rules)
 {
     warn_of_old_crl(r, t, rules);
+    if (trust_has_lone_delta(t->trust))
+        tls_report_problem(
+            r, LOG_WARN,
+            "a delta revocation list in \"%.*s\" has no effect: the complete list that "
+            "it belongs to is not there (ssl_crl)",
+            STR_ARG(t->crl_path));
     struct str path = t->client_path.len > 0 ? t->client_path : t->trusted_path;
     if (t->trust->cert_count > 0 && trust_anchor_count(t->trust) == 0 && !rules->partial_chain)
         tls_report_problem(

@@ -143,6 +143,14 @@ time_t trust_crl_expiry(const struct trust *t)
     return first;
 }
 
+bool trust_has_lone_delta(const struct trust *t)
+{
+    for (size_t i = 0; i < t->crl_count; i++)
+        if (!crl_has_base(&t->crls[i], t->crls, t->crl_count))
+            return true;
+    return false;
+}
+
 const struct trust_cert *trust_find(const struct trust *t, struct str subject, size_t *count)
 {
     uint32_t hash = name_hash(subject);

@@ -47,10 +47,11 @@ struct packed_server {
 static const char magic[8] = "PCTRUST";
 
 /* What of a list is text, and how large a list is: who adds a field to it must look here. */
-static const size_t crl_texts[] = {offsetof(struct crl, issuer), offsetof(struct crl, key_id),
-                                   offsetof(struct crl, points), offsetof(struct crl, signature),
-                                   offsetof(struct crl, checked_key)};
-static_assert(sizeof(struct crl) == 216, "a new field is packed, too");
+static const size_t crl_texts[] = {
+    offsetof(struct crl, issuer),     offsetof(struct crl, key_id), offsetof(struct crl, points),
+    offsetof(struct crl, number),     offsetof(struct crl, base),   offsetof(struct crl, signature),
+    offsetof(struct crl, checked_key)};
+static_assert(sizeof(struct crl) == 248, "a new field is packed, too");
 
 static struct str *crl_text(struct crl *l, size_t i)
 {

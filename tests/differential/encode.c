@@ -227,6 +227,15 @@ static void add_crl_integer(X509_CRL *x, int nid, int value, bool is_critical)
     ASN1_INTEGER_free(n);
 }
 
+static void add_crl_text(X509_CRL *x, int nid, const char *text)
+{
+    if (text == NULL)
+        return;
+    X509_EXTENSION *e = extension(nid, text);
+    X509_CRL_add_ext(x, e, -1);
+    X509_EXTENSION_free(e);
+}
+
 static void add_crl_extensions(X509_CRL *x, const struct world *w, const struct list_spec *l)
 {
     if (l->has_key_id || l->wrong_key_id) {
@@ -238,11 +247,8 @@ static void add_crl_extensions(X509_CRL *x, const struct world *w, const struct 
     add_crl_integer(x, NID_crl_number, l->number, false);
     if (l->base > 0)
         add_crl_integer(x, NID_delta_crl, l->base, true);
-    if (l->point != NULL) {
-        X509_EXTENSION *e = extension(NID_issuing_distribution_point, l->point);
-        X509_CRL_add_ext(x, e, -1);
-        X509_EXTENSION_free(e);
-    }
+    add_crl_text(x, NID_issuing_distribution_point, l->point);
+    add_crl_text(x, NID_freshest_crl, l->has_delta ? "URI:http://crl.example.org/delta" : NULL);
     if (l->unknown_critical) {
         X509_EXTENSION *e = unknown_extension(true);
         X509_CRL_add_ext(x, e, -1);

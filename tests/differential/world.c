@@ -490,6 +490,27 @@ static void twist_list_twice(struct world *w, uint64_t *r)
         revoke(percent(r, 50) ? l : second, serial_for(w, r, l), -1);
 }
 
+/* What changed since the list that is there: more revoked, or somebody's hold at its end. */
+static void twist_list_delta(struct world *w, uint64_t *r)
+{
+    enum { REMOVE_FROM_CRL = 8 };
+    struct list_spec *l = any_list(w, r);
+    if (w->list_count == LISTS_MAX)
+        return;
+    struct list_spec *delta = &w->lists[w->list_count++];
+    int serial = serial_for(w, r, l);
+    *delta = *l;
+    delta->number = l->number + below(r, 3);
+    delta->base = l->number - 1 + below(r, 3);
+    l->has_delta = true;
+    if (percent(r, 60))
+        revoke(l, serial, 6);
+    if (percent(r, 80))
+        revoke(delta, serial, percent(r, 60) ? REMOVE_FROM_CRL : 1);
+    if (percent(r, 15))
+        delta->next_update = -1;
+}
+
 static void twist_list_leaf_only(struct world *w, uint64_t *r)
 {
     any_list(w, r);
@@ -533,6 +554,7 @@ static const struct {
     {"list-extension", 1, twist_list_extension},
     {"list-partition", 5, twist_list_partition},
     {"list-twice", 4, twist_list_twice},
+    {"list-delta", 4, twist_list_delta},
     {"list-leaf-only", 2, twist_list_leaf_only},
 };
 

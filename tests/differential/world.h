@@ -57,6 +57,7 @@ struct list_spec {
     int revoked_count;
     const char *point; /* issuingDistributionPoint */
     bool has_key_id, wrong_key_id, unknown_critical, is_tampered;
+    bool has_delta; /* says where: OpenSSL asks for deltas of such lists alone */
 };
 
 struct world {

@@ -1,4 +1,6 @@
 """What the operator may change in how a chain is judged: intermediates, partial chains, revocation lists."""
+import subprocess
+
 import pytest
 
 BLOCK = """server { listen {port} ssl; ssl_certificate {certs}/server.crt; ssl_certificate_key {certs}/server.key;
@@ -17,6 +19,8 @@ ROWS = [  # CA file, directives, certificate, status, reason
     (CA, "ssl_crl {certs}/rogues/crl-other-ca.pem;", "good", 403, "crl_missing"),
     (CA, "ssl_crl {certs}/rogues/crl-other-ca.pem; ssl_crl_missing allow;", "good", 200, None),
     (CA, "ssl_crl {certs}/rogues/crl.pem; ssl_crl_missing allow;", "revoked", 403, "cert_revoked"),
+    (CA, "ssl_crl {certs}/two-lists.der;", "revoked", 403, "cert_revoked"),
+    (CA, "ssl_crl {certs}/two-lists.der;", "good", 200, None),
     (CA, "ssl_crl {certs}/rogues/crl-intermediate.pem;", "intermediate", 403, "cert_revoked"),
     (CA, "ssl_crl {certs}/rogues/crl-intermediate.pem; ssl_crl_check leaf;", "intermediate", 200, None),
 ]
@@ -29,13 +33,28 @@ def issuer(certs):
     (certs / "issuer.crt").write_text("-----BEGIN CERTIFICATE-----" + blocks[2])
 
 
+@pytest.fixture(scope="module")
+def lists(certs):
+    """Two revocation lists in DER, one after the other."""
+    (certs / "two-lists.der").write_bytes(b"".join(subprocess.run(
+        ["openssl", "crl", "-outform", "DER", "-in", certs / "rogues" / name], check=True, capture_output=True).stdout
+        for name in ("crl-other-ca.pem", "crl.pem")))
+
+
 @pytest.mark.parametrize("ca,more,cert,status,reason", ROWS)
-def test_a_client_is_judged_by(proxy, upstream, issuer, ca, more, cert, status, reason):
+def test_a_client_is_judged_by(proxy, upstream, issuer, lists, ca, more, cert, status, reason):
     gate = proxy(BLOCK % (ca, more, upstream.address))
     with gate.tls(cert) as c:
         answer = c.get(headers="Accept: application/json\r\n")
     assert answer.status == status
     assert reason is None or answer.json()["reason"] == reason
+
+
+def test_a_list_cut_off_is_an_error_that_names_it(proxy, lists, certs, binary):
+    (certs / "cut.der").write_bytes((certs / "two-lists.der").read_bytes()[:-1])
+    gate = proxy(BLOCK % (CA, "ssl_crl {certs}/cut.der;", "127.0.0.1:1"), wait=False)
+    assert gate.process.wait(20) == 1
+    assert "number 2 in it cannot be used: the DER is cut off or damaged (ssl_crl)" in gate.said()
 
 
 def test_a_list_out_of_date_is_told_of_at_start(proxy, upstream):

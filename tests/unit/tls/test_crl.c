@@ -322,6 +322,75 @@ Test(crl, says_the_cause)
     buf_deinit(&detail);
 }
 
+#define NUMBER(n) "\x30\x0a\x06\x03\x55\x1d\x14\x04\x03\x02\x01" n
+#define BASE(n)   "\x30\x0d\x06\x03\x55\x1d\x1b\x01\x01\xff\x04\x03\x02\x01" n
+#define COMPLETE  .extensions = STR_INIT(NUMBER("\x05"))
+#define DELTA     .extensions = STR_INIT(NUMBER("\x07") BASE("\x05"))
+#define YOUNGER   .extensions = STR_INIT(NUMBER("\x09") BASE("\x05"))
+#define REMOVED \
+    LISTED, .entry_extensions = STR_INIT("\x30\x0a\x06\x03\x55\x1d\x15\x04\x03\x0a\x01\x08")
+#define OLD .this_update = "250101000000Z", .next_update = "260101000000Z"
+
+Test(crl, reads_delta_lists_with_their_base)
+{
+    static const struct {
+        struct list lists[3];
+        size_t count;
+        enum crl_status status;
+    } cases[] = {
+        {{{OURS, FRESH, DELTA, LISTED}}, 1, CRL_NONE}, /* alone it says nothing */
+        {{{OURS, FRESH, COMPLETE}, {OURS, FRESH, DELTA}}, 2, CRL_GOOD},
+        {{{OURS, FRESH, COMPLETE}, {OURS, FRESH, DELTA, LISTED}}, 2, CRL_REVOKED},
+        {{{OURS, FRESH, DELTA, LISTED}, {OURS, FRESH, COMPLETE}}, 2, CRL_REVOKED},
+        {{{OURS, FRESH, COMPLETE, LISTED}, {OURS, FRESH, DELTA}}, 2, CRL_REVOKED},
+        {{{OURS, FRESH, COMPLETE, LISTED}, {OURS, FRESH, DELTA, REMOVED}}, 2, CRL_GOOD},
+        {{{OURS, FRESH, COMPLETE, REMOVED}}, 1, CRL_REVOKED}, /* a complete list removes nothing */
+        /* Out of date it still revokes, and clears nobody. */
+        {{{OURS, FRESH, COMPLETE}, {OURS, OLD, DELTA, LISTED}}, 2, CRL_REVOKED},
+        {{{OURS, FRESH, COMPLETE, LISTED}, {OURS, OLD, DELTA, REMOVED}}, 2, CRL_REVOKED},
+        {{{OURS, OLD, COMPLETE}, {OURS, FRESH, DELTA}}, 2, CRL_STALE},
+        /* The youngest has the last word. */
+        {{{OURS, FRESH, COMPLETE}, {OURS, FRESH, DELTA, LISTED}, {OURS, FRESH, YOUNGER, REMOVED}},
+         3,
+         CRL_GOOD},
+        {{{OURS, FRESH, COMPLETE}, {OURS, FRESH, YOUNGER, REMOVED}, {OURS, FRESH, DELTA, LISTED}},
+         3,
+         CRL_GOOD},
+        {{{OURS, FRESH, COMPLETE, LISTED},
+          {OURS, FRESH, YOUNGER, LISTED},
+          {OURS, FRESH, DELTA, REMOVED}},
+         3,
+         CRL_REVOKED},
+        /* Of a base that is too old, or younger than the delta; of another scope; of another's key.
+         */
+        {{{OURS, FRESH, .extensions = STR_INIT(NUMBER("\x04"))}, {OURS, FRESH, DELTA, LISTED}},
+         2,
+         CRL_GOOD},
+        {{{OURS, FRESH, .extensions = STR_INIT(NUMBER("\x07")), LISTED},
+          {OURS, FRESH, DELTA, REMOVED}},
+         2,
+         CRL_REVOKED},
+        {{{OURS, FRESH, COMPLETE, LISTED},
+          {OURS, FRESH, REMOVED,
+           .extensions = STR_INIT(NUMBER("\x07")
+                                      BASE("\x05") "\x30\x0f\x06\x03\x55\x1d\x1c\x01\x01\xff"
+                                                   "\x04\x05\x30\x03\x81\x01\xff")}},
+         2,
+         CRL_REVOKED},
+        {{{OURS, FRESH, COMPLETE, LISTED},
+          {.issuer_file = "ca.crt", .key_file = "client.key", FRESH, DELTA, REMOVED}},
+         2,
+         CRL_REVOKED},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buf detail = {0};
+        enum crl_status got = lookup(cases[i].lists, cases[i].count, STR("\x05"), "client.crt",
+                                     &detail);
+        cr_expect_eq(got, cases[i].status, "%zu: %d, not %d", i, (int)got, (int)cases[i].status);
+        buf_deinit(&detail);
+    }
+}
+
 /* What is not understood is not taken for understood. */
 Test(crl, refuses_lists_that_say_more_than_it_knows)
 {
@@ -330,8 +399,8 @@ Test(crl, refuses_lists_that_say_more_than_it_knows)
         const char *problem;
     } cases[] = {
         {{OURS, FRESH,
-          .extensions = STR_INIT("\x30\x0d\x06\x03\x55\x1d\x1b\x01\x01\xff\x04\x03\x02\x01\x01")},
-         "delta"},
+          .extensions = STR_INIT("\x30\x0d\x06\x03\x55\x1d\x1b\x01\x01\xff\x04\x03\x02\x01\xff")},
+         "malformed"},
         {{OURS, FRESH, .extensions = IDP("\x0f", "\x04\x05\x30\x03\x84\x01\xff")}, "indirect"},
         {{OURS, FRESH, .extensions = IDP("\x10", "\x04\x06\x30\x04\x83\x02\x06\x40")},
          "some reasons"},
