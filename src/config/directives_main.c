@@ -1,10 +1,9 @@
 /* Main and events contexts. */
-#include <grp.h>
-#include <pwd.h>
 #include <sched.h>
 #include <unistd.h>
 
 #include "loader.h"
+#include "portcullis/base/user.h"
 
 static bool set_worker_processes(struct loader *l, const struct conf_node *node, void *field)
 {
@@ -22,6 +21,8 @@ static bool set_worker_processes(struct loader *l, const struct conf_node *node,
 static bool set_user(struct loader *l, const struct conf_node *node, void *field)
 {
     struct process_conf *p = loader_process(l);
+    struct user user;
+    gid_t gid;
     (void)field;
     if (geteuid() != 0) {
         loader_warn(l, node, NULL,
@@ -29,20 +30,14 @@ static bool set_user(struct loader *l, const struct conf_node *node, void *field
                     "super-user privileges, ignored");
         return true;
     }
-    const struct passwd *pw = getpwnam(node->args[0].ptr);
-    if (!pw)
+    if (!user_find(node->args[0].ptr, &user))
         return loader_error(l, node, "there is no such user", "getpwnam(\"%.*s\") failed",
                             STR_ARG(node->args[0]));
-    struct str group = node->count > 1 ? node->args[1] : node->args[0];
-    if (node->count > 1 && !getgrnam(group.ptr))
+    if (node->count > 1 && !group_find(node->args[1].ptr, &gid))
         return loader_error(l, node, "there is no such group", "getgrnam(\"%.*s\") failed",
-                            STR_ARG(group));
-    if (node->count == 1) {
-        const struct group *gr = getgrgid(pw->pw_gid);
-        group = gr ? arena_str(l->arena, str_of(gr->gr_name)) : STR_NONE;
-    }
+                            STR_ARG(node->args[1]));
     p->user = node->args[0];
-    p->group = group;
+    p->group = node->count > 1 ? node->args[1] : STR_NONE;
     return true;
 }
 

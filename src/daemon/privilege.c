@@ -1,12 +1,12 @@
 #include "privilege.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "portcullis/base/user.h"
 
 /* Where there is no user database, as in an empty container. */
 #define NOBODY 65534
@@ -14,33 +14,28 @@
 static bool find_user(struct privilege *p, const struct daemon_settings *s)
 {
     const char *user = s->user != NULL ? s->user : "nobody";
+    struct user ids;
 
     (void)snprintf(p->user, sizeof p->user, "%s", user);
     p->uid = p->gid = NOBODY;
-    errno = 0;
-    struct passwd *found = getpwnam(user);
-    if (found == NULL && s->user != NULL) {
+    bool found = user_find(user, &ids);
+    if (!found && s->user != NULL) {
         log_write_errno(&log_process, LOG_EMERG, errno, "getpwnam(\"%s\") failed", user);
         return false;
     }
-    if (found != NULL) {
-        p->uid = found->pw_uid;
-        p->gid = found->pw_gid;
+    if (found) {
+        p->uid = ids.uid;
+        p->gid = ids.gid;
     }
     return true;
 }
 
 static bool find_group(struct privilege *p, const char *group)
 {
-    errno = 0;
-    struct group *found = getgrnam(group);
-
-    if (found == NULL) {
-        log_write_errno(&log_process, LOG_EMERG, errno, "getgrnam(\"%s\") failed", group);
-        return false;
-    }
-    p->gid = found->gr_gid;
-    return true;
+    if (group_find(group, &p->gid))
+        return true;
+    log_write_errno(&log_process, LOG_EMERG, errno, "getgrnam(\"%s\") failed", group);
+    return false;
 }
 
 bool privilege_find(struct privilege *p, const struct daemon_settings *s)
@@ -94,7 +89,7 @@ static bool change_user(const struct privilege *p)
 {
     if (setgid(p->gid) == -1)
         return failed("setgid", p->gid);
-    if (initgroups(p->user, p->gid) == -1)
+    if (!user_take_groups(p->user, p->gid))
         return failed("initgroups", p->gid);
     if (setuid(p->uid) == -1)
         return failed("setuid", p->uid);
