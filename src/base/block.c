@@ -1,5 +1,7 @@
 #include "portcullis/base/block.h"
 
+#include <assert.h>
+
 #include "portcullis/base/memory.h"
 #include "sanitizer.h"
 
@@ -42,6 +44,7 @@ void block_give(void *block, size_t size)
     unsigned class = class_of(size);
     struct free_block *b = block;
 
+    assert(b == NULL || class > LARGEST || size == (size_t)1 << class); /* block_take's */
     /* The sanitizer finds what is used after it was given back when it is really freed. */
     if (ADDRESSES_ARE_CHECKED || b == NULL || class > LARGEST ||
         kept[class].octets + size > KEPT_OF_A_CLASS_MAX) {
