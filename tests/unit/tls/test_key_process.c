@@ -1,0 +1,142 @@
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../../../src/tls/key_line.h"
+#include "../../../src/tls/pool.h"
+#include "portcullis/base/clock.h"
+#include "portcullis/tls/key_process.h"
+#include "support.h"
+
+static unsigned seals;
+
+static bool seal(void *owner)
+{
+    (void)owner;
+    seals++;
+    return true;
+}
+
+static void *run(void *socket)
+{
+    key_process_run(*(int *)socket, seal, NULL);
+    return NULL;
+}
+
+/* The process as a thread, and a pool that asks it. */
+static pthread_t thread;
+static int ends[2];
+static struct tls_pool *pool;
+
+static void start(void)
+{
+    cr_assert(tls_process_start());
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    cr_assert_eq(pthread_create(&thread, NULL, run, &ends[1]), 0);
+    pool = tls_pool_new();
+    tls_pool_ask_for_keys(pool, ends[0]);
+}
+
+/* It ends when nobody is left to ask. */
+static void stop(void)
+{
+    tls_pool_free(pool);
+    pthread_join(thread, NULL);
+}
+
+TestSuite(key_process, .init = start, .fini = stop);
+
+static struct tls_context *server_of(struct tls_settings *s)
+{
+    struct tls_context *c = tls_context_new(pool, s, reports);
+    cr_assert_not_null(c, "%s", last_report);
+    return c;
+}
+
+static void shake_hands(const struct tls_context *server, unsigned protocols,
+                        enum tls_status expected)
+{
+    struct tls_settings s = {.protocols = protocols, .ecdh_curve = STR("auto")};
+    struct pair p;
+    add_certificate(&s, "client.crt", "client.key");
+    pair_start(&p, server, context_of(&s), "localhost");
+    pair_run(&p);
+    cr_expect_eq(tls_session_status(p.server), expected, "%s", tls_session_problem(p.server));
+    pair_free(&p);
+}
+
+Test(key_process, signs_for_handshakes_of_both_versions_and_is_sealed_before)
+{
+    struct tls_settings s = article();
+    struct tls_context *server = server_of(&s);
+    cr_expect_eq(seals, 0);
+    cr_assert(tls_pool_reconnect_keys(pool));
+    shake_hands(server, TLS_PROTOCOL_1_2, TLS_OPEN);
+    shake_hands(server, TLS_PROTOCOL_1_3, TLS_OPEN);
+    cr_expect_eq(seals, 1);
+    tls_context_free(server);
+}
+
+Test(key_process, tells_what_is_wrong_with_a_key)
+{
+    static const char *const rows[][2] = {
+        {"client.key", "does not belong to certificate"},
+        {"none.key", "No such file"},
+        {"server.crt", "there is no private key in PEM in it"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct tls_settings s = article();
+        s.certificate_keys.items[0] = str_of(cert_path(rows[i][0]));
+        cr_expect_null(tls_context_new(pool, &s, reports));
+        cr_expect_not_null(strstr(last_report, rows[i][1]), "%s", last_report);
+    }
+}
+
+static int ask(int line, const struct key_request *q, struct key_answer *a)
+{
+    cr_assert_eq(write(line, q, key_request_size(q)), (ssize_t)key_request_size(q));
+    cr_assert_eq(read(line, a, sizeof *a), (ssize_t)key_answer_size(q->kind));
+    return a->rc;
+}
+
+/* A worker in wrong hands gets signatures, and nothing else. */
+Test(key_process, loads_nothing_for_workers_and_signs_only_with_what_is_there)
+{
+    struct tls_settings s = article();
+    struct tls_context *server = server_of(&s);
+    struct key_request q = {.kind = KEY_LOAD};
+    struct key_answer a;
+    cr_assert(tls_pool_reconnect_keys(pool));
+    strncpy(q.load.path, cert_path("client.key"), sizeof q.load.path - 1);
+    cr_expect_neq(ask(pool->key_line, &q, &a), 0);
+    memset(&q, 0, sizeof q);
+    q.kind = KEY_SIGN;
+    q.sign.type = MBEDTLS_PK_ECDSA;
+    q.sign.md = MBEDTLS_MD_SHA256;
+    q.sign.size = 32;
+    cr_expect_eq(ask(pool->key_line, &q, &a), 0);
+    q.sign.number = 1;
+    cr_expect_neq(ask(pool->key_line, &q, &a), 0);
+    q.sign.number = 0;
+    q.sign.size = sizeof q.sign.hash + 1;
+    cr_expect_neq(ask(pool->key_line, &q, &a), 0);
+    tls_context_free(server);
+}
+
+Test(key_process, that_is_gone_lets_no_handshake_end)
+{
+    struct tls_settings s = article();
+    struct tls_context *server = server_of(&s);
+    int other[2];
+    cr_assert(tls_pool_reconnect_keys(pool));
+    /* A line whose other end is closed, in place of the worker's. */
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, other), 0);
+    close(other[1]);
+    cr_assert(dup2(other[0], pool->key_line) != -1);
+    close(other[0]);
+    shutdown(pool->key_line, SHUT_WR);
+    shake_hands(server, TLS_PROTOCOL_1_3, TLS_FAILED);
+    shake_hands(server, TLS_PROTOCOL_1_2, TLS_FAILED);
+    tls_context_free(server);
+}
