@@ -120,10 +120,16 @@ static enum step_result step_locate(struct request *req)
     }
 }
 
+/* Certificates end and trust changes while a request waits. What was refused shows its page. */
+static bool has_waited(const struct request *req)
+{
+    return req->limit_req == LIMIT_DELAYED && !req->check_failed && req->refusal == REFUSAL_NONE;
+}
+
 static enum step_result step_admit(struct request *req)
 {
     /* A malformed request may come here by error_page without having been routed. */
-    if (!req->is_checked)
+    if (!req->is_checked || has_waited(req))
         check_client(req);
     if (req->next_step == REQUEST_STAY)
         (void)access_admit(req); /* false: it answered */

@@ -208,6 +208,15 @@ def test_an_upgraded_connection_ends_with_its_certificate(proxy, scripted_upstre
     assert "cert_expired" in gate.logged("CN=short")
 
 
+def test_who_had_to_wait_is_judged_when_he_is_let_in(proxy, upstream):
+    gate = proxy("limit_req_zone $ssl_client_s_dn zone=z:32k rate=12r/m; limit_req zone=z burst=1; " + proxied(upstream))
+    with short_lived(gate, 3) as c:
+        assert ask(c).status == 200
+        answer = ask(c)  # five seconds later
+        assert answer.status == 403 and answer.json()["reason"] == "cert_expired"
+    assert len(upstream.requests) == 1
+
+
 def test_no_verdict_on_an_open_connection_is_older_than_ssl_client_recheck(proxy, scripted_upstream, tmp_path):
     """A revocation list that runs out shuts them out, too."""
     upstream = scripted_upstream(switching)
