@@ -40,7 +40,7 @@ struct identity *identity_new(const struct str *chain, size_t count)
     const char *problem;
     struct identity *i = MEM_NEW(struct identity);
     i->references = 1;
-    arena_init(&i->arena, 512);
+    arena_init(&i->arena, 64); /* most of what it gets stands alone, no larger than it is */
     copy_chain(i, chain, count);
     /* What cannot be read stays empty; the verdict will be cert_malformed. */
     if (count > 0)
