@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HEAD_MAX = 8192, BLOCK = 64 * 1024, WARM_MS = 300, PATIENCE_S = 30, IDLE_CROWD = 16 };
+enum { HEAD_MAX = 8192, BLOCK = 64 * 1024, WARM_MS = 300, PATIENCE_S = 120, IDLE_CROWD = 16 };
 
 static struct {
     uint16_t port;
