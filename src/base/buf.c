@@ -7,6 +7,8 @@
 
 #include "portcullis/base/block.h"
 
+enum { FIRST_CAPACITY = 512 };
+
 void buf_deinit(struct buf *b)
 {
     block_give(b->data, b->capacity);
@@ -44,6 +46,8 @@ static void grow(struct buf *b, size_t size)
     size_t len = buf_len(b);
     assert(size <= SIZE_MAX / 4 && b->capacity <= SIZE_MAX / 4);
     size_t capacity = b->capacity * 2;
+    if (capacity < FIRST_CAPACITY)
+        capacity = FIRST_CAPACITY;
     if (capacity < len + size)
         capacity = len + size;
     char *data = block_take(&capacity);

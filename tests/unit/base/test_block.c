@@ -3,11 +3,12 @@
 
 #include "portcullis/base/block.h"
 
-Test(block, sizes_are_powers_of_two_until_they_are_large)
+Test(block, sizes_are_powers_of_two_unless_small_or_large)
 {
     static const struct {
         size_t asked, given;
-    } rows[] = {{1, 512},         {512, 512},        {513, 1024},
+    } rows[] = {{1, 1},           {64, 64},          {256, 256},
+                {257, 512},       {512, 512},        {513, 1024},
                 {16384, 16384},   {16385, 32768},    {128 * 1024, 128 * 1024},
                 {131073, 131073}, {1000000, 1000000}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
