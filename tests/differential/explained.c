@@ -27,7 +27,7 @@ static bool purpose_is_any(const struct world *w, struct place at)
 {
     (void)w;
     return at.cert != NULL && says(at.cert->purposes, "anyExtendedKeyUsage") &&
-           at.cert->netscape_type == NULL;
+           (at.cert->netscape_type == NULL || says(at.cert->netscape_type, "client"));
 }
 
 static bool is_self_signed(const struct world *w, const struct cert_spec *c)

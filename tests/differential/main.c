@@ -26,6 +26,7 @@ struct verdict {
     enum refusal ours;
     int theirs;              /* after what the table passes over */
     struct verify_path path; /* ours */
+    int their_path[CERTS_MAX], their_length;
     bool passed_over[ROWS_MAX];
     char detail[512];
 };
@@ -37,12 +38,27 @@ struct tally {
 /* ---- ours ------------------------------------------------------------------------------------
  */
 
-static struct trust *trust_of(const struct world *w, const char **problem)
+/* The client's certificates, leaf first, as places in world.certs. */
+struct sent {
+    const int *certs;
+    int count;
+    bool is_all; /* what is trusted counts only as far as it is among them */
+};
+
+static bool is_trusted(const struct world *w, const struct sent *sent, int i)
+{
+    bool is_there = !sent->is_all;
+    for (int k = 0; k < sent->count; k++)
+        is_there |= sent->certs[k] == i;
+    return is_there && w->certs[i].is_trusted;
+}
+
+static struct trust *trust_of(const struct world *w, const struct sent *sent, const char **problem)
 {
     struct trust *t = trust_new();
     bool loaded = true;
     for (int i = 0; i < w->count && loaded; i++)
-        loaded = !w->certs[i].is_trusted || trust_add_ca(t, w->der[i], problem);
+        loaded = !is_trusted(w, sent, i) || trust_add_ca(t, w->der[i], problem);
     for (int i = 0; i < w->list_count && loaded; i++)
         loaded = trust_add_crl(t, w->crl_der[i], problem);
     trust_finish(t);
@@ -52,7 +68,16 @@ static struct trust *trust_of(const struct world *w, const char **problem)
     return NULL;
 }
 
-static void judge_by_us(const struct world *w, struct verdict *v)
+/* The path points into the trust: those of its certificates that the world has, too. */
+static void keep_path(const struct world *w, struct verify_path *path)
+{
+    for (size_t i = 0; i < path->count; i++)
+        for (int k = 0; k < w->count; k++)
+            if (str_eq(w->der[k], path->der[i]))
+                path->der[i] = w->der[k];
+}
+
+static void judge_by_us(const struct world *w, const struct sent *sent, struct verdict *v)
 {
     const struct verify_rules rules = {.depth = (unsigned)w->depth,
                                        .rsa_bits = 2048,
@@ -61,22 +86,18 @@ static void judge_by_us(const struct world *w, struct verdict *v)
     struct str chain[CERTS_MAX];
     struct buf detail = {0};
     const char *problem = "";
-    struct trust *t = trust_of(w, &problem);
+    struct trust *t = trust_of(w, sent, &problem);
     v->ours = (enum refusal)REFUSAL_AT_LOAD;
     if (t == NULL) {
         snprintf(v->detail, sizeof v->detail, "%s", problem);
         return;
     }
-    for (int i = 0; i < w->sent_count; i++)
-        chain[i] = w->der[w->sent[i]];
-    v->ours = verify_chain_path(t, chain, (size_t)w->sent_count, WORLD_NOW, &rules, &detail,
+    for (int i = 0; i < sent->count; i++)
+        chain[i] = w->der[sent->certs[i]];
+    v->ours = verify_chain_path(t, chain, (size_t)sent->count, WORLD_NOW, &rules, &detail,
                                 &v->path);
     snprintf(v->detail, sizeof v->detail, "%.*s", STR_ARG(buf_str(&detail)));
-    /* The path points into the trust: those of its certificates that the world has, too. */
-    for (size_t i = 0; i < v->path.count; i++)
-        for (int k = 0; k < w->count; k++)
-            if (str_eq(w->der[k], v->path.der[i]))
-                v->path.der[i] = w->der[k];
+    keep_path(w, &v->path);
     buf_deinit(&detail);
     trust_free(t);
 }
@@ -95,6 +116,13 @@ static const struct cert_spec *spec_of(const struct world *w, const X509 *x)
         if (x != NULL && X509_cmp(w->x509[i], x) == 0)
             return &w->certs[i];
     return NULL;
+}
+
+static void note_their_path(const struct world *w, STACK_OF(X509) * chain, struct verdict *v)
+{
+    v->their_length = 0;
+    for (int i = 0; i < sk_X509_num(chain) && i < CERTS_MAX; i++)
+        v->their_path[v->their_length++] = (int)(spec_of(w, sk_X509_value(chain, i)) - w->certs);
 }
 
 static const struct list_spec *list_spec_of(const struct world *w, const X509_CRL *x)
@@ -149,6 +177,7 @@ static int judge_by_openssl(const struct world *w, X509_STORE *store, STACK_OF(X
         error = X509_STORE_CTX_get_error(ctx);
         error = error == X509_V_OK ? X509_V_ERR_UNSPECIFIED : error;
     }
+    note_their_path(w, X509_STORE_CTX_get0_chain(ctx), v);
     X509_STORE_CTX_free(ctx);
     return error;
 }
@@ -206,6 +235,19 @@ static bool any_row(const struct verdict *v)
     return false;
 }
 
+/* Of several paths we tell of one: what counts is what we say to theirs. */
+static bool refusal_is_explained(const struct world *w, struct verdict *v)
+{
+    const struct sent theirs = {v->their_path, v->their_length, true};
+    judge_by_us(w, &theirs, v);
+    memset(v->passed_over, 0, sizeof v->passed_over);
+    size_t row = explained_find(w, v->ours, X509_V_OK, (struct place){NULL, NULL});
+    if (row == explained_count)
+        return false;
+    v->passed_over[row] = true;
+    return true;
+}
+
 static enum agreement compare(const struct world *w, struct verdict *v)
 {
     bool we_accept = v->ours == REFUSAL_NONE, they_accept = v->theirs == X509_V_OK;
@@ -215,12 +257,7 @@ static enum agreement compare(const struct world *w, struct verdict *v)
         return BOTH_REFUSE;
     if (we_accept)
         return they_accept_our_path(w, v) ? ONE_PATH : UNEXPLAINED;
-    memset(v->passed_over, 0, sizeof v->passed_over);
-    size_t row = explained_find(w, v->ours, X509_V_OK, (struct place){NULL, NULL});
-    if (row == explained_count)
-        return UNEXPLAINED;
-    v->passed_over[row] = true;
-    return EXPLAINED;
+    return refusal_is_explained(w, v) ? EXPLAINED : UNEXPLAINED;
 }
 
 static const char *our_words(enum refusal r)
@@ -245,7 +282,7 @@ static void judge(uint64_t seed, struct tally *t, bool is_verbose)
     struct world w;
     struct verdict v = {.ours = REFUSAL_NONE};
     world_make(&w, seed);
-    judge_by_us(&w, &v);
+    judge_by_us(&w, &(struct sent){w.sent, w.sent_count, false}, &v);
     judge_by_them(&w, &v);
     enum agreement a = compare(&w, &v);
     t->worlds++;
