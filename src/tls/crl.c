@@ -180,13 +180,21 @@ static bool read_tbs(struct crl *l, struct arena *a, struct str tbs, struct str 
            read_extensions(l, extensions, problem);
 }
 
+/* The index has all that is looked up of the rest: a list of a million is not kept twice. */
+static void keep_texts(struct crl *l, struct arena *a)
+{
+    struct str *const texts[] = {&l->issuer, &l->key_id, &l->points,
+                                 &l->number, &l->base,   &l->signature};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        *texts[i] = arena_str(a, *texts[i]);
+}
+
 bool crl_read(struct crl *l, struct arena *a, struct str der, const char **problem)
 {
     struct der_item whole, tbs, algorithm;
     struct str bits;
     unsigned unused;
     memset(l, 0, sizeof *l);
-    l->der = der;
     *problem = "it is no certificate revocation list";
     if (!der_take_whole(&der, DER_SEQUENCE, &whole) || der.len > 0 ||
         !der_take_whole(&whole.content, DER_SEQUENCE, &tbs) ||
@@ -198,7 +206,10 @@ bool crl_read(struct crl *l, struct arena *a, struct str der, const char **probl
     if (!read_tbs(l, a, tbs.content, algorithm.whole, problem))
         return false;
     *problem = "it is signed with an algorithm that is not accepted (SHA-1?)";
-    return signature_digest(&l->algorithm, tbs.whole, l->digest);
+    if (!signature_digest(&l->algorithm, tbs.whole, l->digest))
+        return false;
+    keep_texts(l, a);
+    return true;
 }
 
 /* ---- looking up -------------------------------------------------------------------------------

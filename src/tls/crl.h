@@ -15,7 +15,6 @@ struct crl_entry {
 };
 
 struct crl {
-    struct str der;    /* borrowed */
     struct str issuer; /* Name */
     struct str key_id; /* authorityKeyIdentifier's; ptr NULL: none */
     time_t this_update, next_update;
@@ -32,7 +31,7 @@ struct crl {
     size_t count;
 };
 
-/* False with *problem. Entries live in a. */
+/* False with *problem. What is kept lives in a; der may go. */
 bool crl_read(struct crl *l, struct arena *a, struct str der, const char **problem);
 /* Remembers that issuer signed it, so that no lookup checks that again. False: it did not. */
 bool crl_check_signature(struct crl *l, const struct cert *issuer);

@@ -100,7 +100,7 @@ bool trust_add_crl(struct trust *t, struct str der, const char **problem)
         t->crl_capacity = t->crl_capacity == 0 ? 4 : t->crl_capacity * 2;
         t->crls = mem_realloc(t->crls, t->crl_capacity * sizeof *t->crls);
     }
-    if (!crl_read(&t->crls[t->crl_count], &t->arena, arena_str(&t->arena, der), problem))
+    if (!crl_read(&t->crls[t->crl_count], &t->arena, der, problem))
         return false;
     t->crl_count++;
     return true;

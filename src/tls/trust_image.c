@@ -51,7 +51,7 @@ static const size_t crl_texts[] = {
     offsetof(struct crl, issuer),     offsetof(struct crl, key_id), offsetof(struct crl, points),
     offsetof(struct crl, number),     offsetof(struct crl, base),   offsetof(struct crl, signature),
     offsetof(struct crl, checked_key)};
-static_assert(sizeof(struct crl) == 248, "a new field is packed, too");
+static_assert(sizeof(struct crl) == 232, "a new field is packed, too");
 
 static struct str *crl_text(struct crl *l, size_t i)
 {
@@ -122,10 +122,8 @@ static struct span put_certs(struct packer *p, const struct trust *t)
     return span;
 }
 
-/* Without the list itself: its index has all of it that is looked up. */
 static void pack_crl(struct packer *p, struct crl *l)
 {
-    l->der = STR_NONE;
     for (size_t i = 0; i < CRL_TEXTS; i++)
         *crl_text(l, i) = put_str(p, *crl_text(l, i));
     l->entries = (struct crl_entry *)(uintptr_t)put(p, l->entries, l->count * sizeof *l->entries);

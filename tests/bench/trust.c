@@ -112,6 +112,7 @@ static void finish(const char *what, struct trust *t, struct str leaf, double st
 {
     trust_finish(t);
     double loaded = seconds() - start;
+    malloc_trim(0);
     printf("%-28s load %7.3f s, %8.1f MB, verdict %7.2f us\n", what, loaded, resident_mb() - mb,
            verdict_us(t, leaf));
     trust_free(t);
