@@ -18,6 +18,12 @@ if(PORTCULLIS_HARDEN)
     list(APPEND PORTCULLIS_LINK_FLAGS -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed)
 endif()
 
+# The same sources give the same octets in every folder (scripts/reproduce). In releases alone: where one works on
+# them, tools want to find the files.
+if(PORTCULLIS_HARDEN)
+    add_compile_options("-ffile-prefix-map=${PORTCULLIS_CACHE}=cache" "-ffile-prefix-map=${PROJECT_SOURCE_DIR}=.")
+endif()
+
 if(PORTCULLIS_SANITIZE)
     list(APPEND PORTCULLIS_C_FLAGS -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
     list(APPEND PORTCULLIS_LINK_FLAGS -fsanitize=address,undefined -fno-sanitize-recover=all)

@@ -66,7 +66,7 @@ function(portcullis_mbedtls_build tarball flags prefix log)
     endif()
     foreach(step
         "-S;${source};-B;${work}/build;-G;${CMAKE_GENERATOR};-DCMAKE_MAKE_PROGRAM=${CMAKE_MAKE_PROGRAM};\
--DCMAKE_C_COMPILER=${CMAKE_C_COMPILER};-DCMAKE_BUILD_TYPE=None;-DCMAKE_C_FLAGS=${flags};\
+-DCMAKE_C_COMPILER=${CMAKE_C_COMPILER};-DCMAKE_BUILD_TYPE=None;-DCMAKE_C_FLAGS=${flags} -ffile-prefix-map=${work}=.;\
 -DCMAKE_INSTALL_PREFIX=${work}/prefix;-DCMAKE_INSTALL_LIBDIR=lib;-DENABLE_PROGRAMS=OFF;-DENABLE_TESTING=OFF;\
 -DGEN_FILES=OFF;-DUSE_STATIC_MBEDTLS_LIBRARY=ON;-DUSE_SHARED_MBEDTLS_LIBRARY=OFF;-DMBEDTLS_FATAL_WARNINGS=OFF"
         "--build;${work}/build;--target;install;--parallel;${cores}")
