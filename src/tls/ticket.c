@@ -134,8 +134,11 @@ bool ticket_open(struct ticket *t, struct ticket_keys *keys, struct str bound_to
         return false;
     size_t len = sealed.len - HEAD - TAG;
     unsigned char *plain = arena_alloc(a, len + 1);
-    return mbedtls_gcm_auth_decrypt(&key->gcm, len, in + TICKET_KEY_NAME, NONCE,
-                                    (const unsigned char *)bound_to.ptr, bound_to.len,
-                                    in + HEAD + len, TAG, in + HEAD, plain) == 0 &&
-           take_state(t, str_make((char *)plain, len));
+    bool good = mbedtls_gcm_auth_decrypt(&key->gcm, len, in + TICKET_KEY_NAME, NONCE,
+                                         (const unsigned char *)bound_to.ptr, bound_to.len,
+                                         in + HEAD + len, TAG, in + HEAD, plain) == 0 &&
+                take_state(t, str_make((char *)plain, len));
+    if (!good)
+        mem_wipe(plain, len);
+    return good;
 }

@@ -145,8 +145,11 @@ static void take_period(struct ticket_keys *k, struct slot last, struct slot pre
 static void turn(struct ticket_keys *k, uint64_t period)
 {
     struct slot last;
-    if (!oldest(k->zone, &last))
+    if (!oldest(k->zone, &last)) {
+        /* Those of a period that is over seal nothing more. */
+        k->keys[0].is_set = k->keys[1].is_set = false;
         return;
+    }
     last = advance(last, period - 1);
     struct slot present = advance(last, period);
     take_period(k, last, present);

@@ -114,6 +114,9 @@ Test(ticket_keys, survive_a_worker_that_dies_while_it_writes)
     late = ticket_keys_in_zone(&zone, PERIOD_MS);
     cr_expect_null(ticket_keys_current(late));
     ticket_keys_free(late);
+    at(6 * PERIOD_MS);
+    cr_expect_null(ticket_keys_current(k), "nor for ever the last ones");
+    cr_expect_null(ticket_keys_find(k, expected));
     ticket_keys_free(k);
 }
 
@@ -191,6 +194,28 @@ Test(ticket, opens_neither_elsewhere_nor_cut_nor_changed)
         sealed[i] ^= 0x40;
     }
     cr_expect(ticket_open(&t, k, STR("here"), str_make((char *)sealed, size), &a));
+    arena_deinit(&a);
+    ticket_keys_free(k);
+}
+
+Test(ticket, of_another_release_leaves_no_secret_behind)
+{
+    static const char state[] = "\xff an other format with the 0123456789abcdef secret";
+    struct ticket_keys *k = ticket_keys_in_zone(&zone, PERIOD_MS);
+    struct ticket_key *key = ticket_keys_current(k);
+    unsigned char sealed[28 + sizeof state + 16] = {0};
+    struct ticket t;
+    struct arena a;
+    arena_init(&a, 1024);
+    memcpy(sealed, key->name, TICKET_KEY_NAME);
+    cr_assert_eq(mbedtls_gcm_crypt_and_tag(&key->gcm, MBEDTLS_GCM_ENCRYPT, sizeof state,
+                                           sealed + TICKET_KEY_NAME, 12, NULL, 0,
+                                           (const unsigned char *)state, sealed + 28, 16,
+                                           sealed + 28 + sizeof state),
+                 0);
+    const char *before = arena_alloc(&a, 16); /* the state is laid behind it */
+    cr_expect_not(ticket_open(&t, k, STR(""), str_make((char *)sealed, sizeof sealed), &a));
+    cr_expect_null(memmem(before + 16, sizeof state, "0123456789abcdef", 16));
     arena_deinit(&a);
     ticket_keys_free(k);
 }
