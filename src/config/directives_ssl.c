@@ -123,15 +123,8 @@ static bool set_verify(struct loader *l, const struct conf_node *node, void *fie
     return true;
 }
 
-static const struct enum_name refuse[] = {{"403", REFUSE_403}, {"close", REFUSE_CLOSE}, {NULL, 0}};
-
-static bool set_refuse(struct loader *l, const struct conf_node *node, void *field)
-{
-    if (str_eq_z(node->args[0], "alert"))
-        return invalid_value(l, node, node->args[0],
-                             "the handshake is always finished here; write 403 or close");
-    return set_enum(l, node, field);
-}
+static const struct enum_name refuse[] = {
+    {"403", REFUSE_403}, {"close", REFUSE_CLOSE}, {"alert", REFUSE_ALERT}, {NULL, 0}};
 
 enum {
     CACHE_SIZE_MIN = 32768, /* eight pages, as nginx asks for */
@@ -218,7 +211,7 @@ static const struct directive rows[] = {
     {"ssl_crl_missing", IN_HTTP_SERVER, 1, 1, set_enum, TLS(crl_missing), "refuse", 0, crl_missing},
     {"ssl_crl_grace", IN_HTTP_SERVER, 1, 1, set_msec, TLS(crl_grace_ms), "0", 0, NULL},
     {"ssl_verify_client", IN_HTTP_SERVER, 1, 1, set_verify, TLS(verify), "off", 0, verify_modes},
-    {"ssl_client_refuse", IN_HTTP_SERVER, 1, 1, set_refuse, S(client_refuse), "403", 0, refuse},
+    {"ssl_client_refuse", IN_HTTP_SERVER, 1, 1, set_enum, S(client_refuse), "403", 0, refuse},
     {"ssl_verify_depth", IN_HTTP_SERVER, 1, 1, set_number, TLS(verify_depth), "1", 0, &depth},
     {"ssl_protocols", IN_HTTP_SERVER, 1, MANY, set_protocols, TLS(protocols), "TLSv1.2 TLSv1.3",
      IS_LIST, protocols},

@@ -138,6 +138,16 @@ static void note_policy(struct server_conf *s, const struct location_conf *loc)
     s->tls.policy += loc == root ? hash : hash_str(hash, loc->name);
 }
 
+/* The handshake ends before the request says which location it is for. */
+static void check_alert(struct loader *l, const struct server_conf *s,
+                        const struct location_conf *loc)
+{
+    if (s->client_refuse == REFUSE_ALERT && loc->verify != s->root->verify)
+        report_error(&l->report, &loc->verify_pos, "write ssl_client_refuse 403",
+                     "a location's own \"ssl_verify_client\" cannot be kept where "
+                     "\"ssl_client_refuse alert\" refuses in the handshake");
+}
+
 /* What the locations say of the client's check, as far as the server and its TLS must know. */
 static void note_verify(struct server_conf *s, const struct location_conf *loc)
 {
@@ -169,6 +179,7 @@ static void warn_of_idle_rules(struct loader *l, const struct server_conf *s)
 static void finish_location(struct loader *l, struct location_conf *loc)
 {
     note_verify(l->finishing, loc);
+    check_alert(l, l->finishing, loc);
     VEC_FOR(struct set_header_conf, h, &loc->proxy.set_headers)
     {
         h->is_identity = template_is_identity(l, &h->value);
@@ -189,6 +200,7 @@ static void finish(struct loader *l, const struct server_conf *outer)
     for (size_t i = 0; i < http->servers.count; i++) {
         struct server_conf *s = http->servers.items[i];
         l->finishing = s;
+        s->tls.refuses_by_alert = s->client_refuse == REFUSE_ALERT;
         finish_location(l, s->root);
         finish_set(l, &s->locations);
         warn_of_idle_rules(l, s);

@@ -8,6 +8,7 @@
 #include "handshake_rate.h"
 #include "portcullis/base/clock.h"
 #include "portcullis/base/memory.h"
+#include "refusal_log.h"
 
 /* After an answer that closes the connection a client that has nothing more to say closes its side
  * at once: no need to wait as long as for one that is still sending. */
@@ -388,6 +389,12 @@ static void on_drain(void *owner)
 static void log_tls_problem(struct client *c, enum close_reason why)
 {
     const struct tls_session *tls = stream_tls(c->stream);
+    enum refusal refusal = tls_session_refusal(tls);
+    if (refusal != REFUSAL_NONE) {
+        refusal_log_add(access_logs_refusals(proxy_access_logs(c->proxy)), &c->log, client_addr(c),
+                        refusal, str_of(tls_session_problem(tls)));
+        return;
+    }
     enum log_level level = tls_session_problem_is_client(tls) ? LOG_INFO : LOG_ERROR;
 
     log_write(&c->log, level, "%s: %s", close_reason_text(why), tls_session_problem(tls));

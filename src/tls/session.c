@@ -422,6 +422,12 @@ static bool before_step(struct tls_session *s, int *state)
         if (!may_sign(s))
             return false;
     }
+    /* TLS 1.2: the client has proved its key, and our Finished is not yet sent. */
+    if (*state == MBEDTLS_SSL_SERVER_CHANGE_CIPHER_SPEC && s->is_full &&
+        session_know_client(
+            s, s->ssl.MBEDTLS_PRIVATE(session_negotiate)->MBEDTLS_PRIVATE(peer_cert)) &&
+        session_refuses(s, s->candidate))
+        return false;
     if (*state == MBEDTLS_SSL_TLS1_3_NEW_SESSION_TICKET &&
         (!session_know_client(s, mbedtls_ssl_get_peer_cert(&s->ssl)) ||
          !resume_is_worth_a_ticket(s)))
@@ -478,6 +484,8 @@ static enum tls_status shake_hands(struct tls_session *s)
     }
     if (s->is_shed)
         return shed_after_hello(s);
+    if (s->refusal != REFUSAL_NONE)
+        return s->status;
     if (rc == MBEDTLS_ERR_SSL_WANT_READ)
         return TLS_HANDSHAKING;
     if (rc != 0)
@@ -488,6 +496,8 @@ static enum tls_status shake_hands(struct tls_session *s)
         return fail_with(s, true,
                          "cert_malformed: the client's certificate can be read in two ways");
     }
+    if (session_refuses(s, s->identity))
+        return s->status;
     s->status = TLS_OPEN;
     s->octets_in = 0;
     if (!s->is_client)
@@ -620,6 +630,11 @@ enum tls_status tls_session_status(const struct tls_session *s)
 const char *tls_session_problem(const struct tls_session *s)
 {
     return s->problem != NULL ? s->problem : "";
+}
+
+enum refusal tls_session_refusal(const struct tls_session *s)
+{
+    return s->refusal;
 }
 
 bool tls_session_problem_is_client(const struct tls_session *s)

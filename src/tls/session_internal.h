@@ -39,11 +39,15 @@ struct tls_session {
     struct str ciphers, curves, id; /* texts, made when asked for */
     const char *problem;
     bool problem_is_client;
+    enum refusal refusal; /* why session_refuses said so */
 };
 
 /* Sets the candidate, unless there is one; crt: what the client showed and proved to hold the key
  * of, or NULL. False: it can be read in two ways. */
 bool session_know_client(struct tls_session *s, const mbedtls_x509_crt *crt);
+/* Where ssl_client_refuse says alert and i is to be refused: the alert is sent, the session failed.
+ */
+bool session_refuses(struct tls_session *s, const struct identity *i);
 /* A client's, after it looked for a CertificateRequest. */
 void session_note_request(struct tls_session *s);
 /* Makes the mbedTLS session. False: the session has failed. */

@@ -1,5 +1,11 @@
 """ssl_client_refuse and ssl_client_detail: how a client learns that it is refused."""
+import re
+import ssl
+import subprocess
+
 import pytest
+
+from harness import WAIT, cert_path, key_path
 
 
 @pytest.fixture
@@ -49,4 +55,34 @@ def test_close_answers_nothing(gate, upstream, cert):
     proxy.logged("client certificate refused: ")
     with proxy.tls("client") as c:
         assert c.get().status == 200
+    assert upstream.accepted == 1
+
+
+VERSIONS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["tls12", "tls13"])
+ALERTS = [  # certificate, reason, alert in TLS 1.2 and 1.3 (RFC 8446, 6)
+    (None, "cert_missing", 40, 116), ("expired", "cert_expired", 45, 45), ("not-yet-valid", "cert_not_yet_valid", 42, 42),
+    ("other-ca", "issuer_unknown", 48, 48), ("self-signed", "self_signed", 48, 48), ("eku-server", "eku_wrong", 43, 43),
+    ("revoked", "cert_revoked", 44, 44), ("bad-signature", "signature_bad", 42, 42), ("not-a-ca", "not_a_ca", 46, 46)]
+
+
+@VERSIONS
+@pytest.mark.parametrize("cert, reason, old, new", ALERTS)
+def test_alert_says_why_in_the_handshake(gate, certs, upstream, version, cert, reason, old, new):
+    proxy = gate("ssl_client_refuse alert; ssl_crl {certs}/rogues/crl-chain.pem; ssl_crl_missing allow;")
+    is_old = version == ssl.TLSVersion.TLSv1_2
+    shown = ["-cert", cert_path(certs, cert), "-cert_chain", cert_path(certs, cert), "-key", key_path(certs, cert)] if cert else []
+    done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{proxy.port}", "-tls1_2" if is_old else "-tls1_3",
+                           "-ign_eof", *shown], input=b"GET / HTTP/1.0\r\n\r\n", capture_output=True, timeout=WAIT)
+    said = done.stdout.decode() + done.stderr.decode()
+    assert re.search(r"SSL alert number (\d+)", said)[1] == str(old if is_old else new), said
+    assert "HTTP/1.1" not in said and upstream.accepted == 0
+    proxy.logged(f"client certificate refused: {reason}")
+
+
+@VERSIONS
+def test_alert_is_for_certificates_and_a_rule_answers_403(gate, upstream, version):
+    proxy = gate("ssl_client_refuse alert;")
+    for cert, status in (("client", 200), ("v1", 403)):
+        with proxy.tls(cert, version) as c:
+            assert c.get().status == status
     assert upstream.accepted == 1

@@ -393,7 +393,7 @@ enum satisfy { SATISFY_ALL, SATISFY_ANY };
 enum lingering { LINGERING_OFF, LINGERING_ON, LINGERING_ALWAYS };
 enum tokens { TOKENS_OFF, TOKENS_ON, TOKENS_BUILD };
 enum client_detail { DETAIL_OFF, DETAIL_CODE, DETAIL_FULL }; /* of a refusal, in its page */
-enum client_refuse { REFUSE_403, REFUSE_CLOSE };
+enum client_refuse { REFUSE_403, REFUSE_CLOSE, REFUSE_ALERT };
 
 /* Locations of a server or of a location: where tables end, nested ones begin. */
 struct location_set {

@@ -32,8 +32,8 @@ const struct tls_settings *tls_context_settings(const struct tls_context *c);
 /* Do both ask clients for certificates under the same CA set, CRL and depth, so that an identity
  * accepted for one counts for the other? */
 bool tls_context_same_trust(const struct tls_context *a, const struct tls_context *b);
-/* Is its server block gone from the newest configuration, or another one (trust_image_adopt)? It can judge nobody
- * then: each client is refused, and should connect anew. */
+/* Is its server block gone from the newest configuration, or another one (trust_image_adopt)? It
+ * can judge nobody then: each client is refused, and should connect anew. */
 bool tls_context_is_orphan(const struct tls_context *c);
 /* The verdict on a client of this server block, at that time. */
 struct identity;

@@ -54,6 +54,9 @@ bool tls_session_has_pending(const struct tls_session *s);
 enum tls_status tls_session_status(const struct tls_session *s);
 const char *tls_session_problem(
     const struct tls_session *s); /* for the log: "peer sent alert: unknown CA (48)", … */
+/* Why the client was refused by an alert, tls_session_problem being the detail; else REFUSAL_NONE.
+ */
+enum refusal tls_session_refusal(const struct tls_session *s);
 bool tls_session_problem_is_client(const struct tls_session *s); /* level info, not error */
 
 /* From the choice on. */

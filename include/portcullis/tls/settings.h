@@ -42,6 +42,7 @@ struct tls_settings {
     int64_t crl_grace_ms;
     uint64_t policy; /* a hash of what else is asked of clients, by location: who may come in */
     enum tls_verify_mode verify;
+    bool refuses_by_alert;   /* ssl_client_refuse alert */
     bool location_verifies;  /* one of the server's locations says other than off: clients are asked
                                 for certificates even where verify is off */
     unsigned verify_depth;   /* nginx's: intermediates allowed between leaf and anchor; default 1 */

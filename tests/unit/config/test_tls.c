@@ -136,8 +136,9 @@ Test(tls, how_clients_are_refused)
     static const struct problem_row rows[] = {
         {"ssl_client_refuse 403;", NULL},
         {"ssl_client_refuse close;", NULL},
-        {"ssl_client_refuse alert;", "[emerg] invalid value \"alert\" in \"ssl_client_refuse\" "
-                                     "directive in test.conf:1; the handshake is always"},
+        {"ssl_client_refuse alert;", NULL},
+        {"ssl_client_refuse alert; location = /healthz { ssl_verify_client optional_no_ca; }",
+         "[emerg] a location's own \"ssl_verify_client\" cannot be kept"},
         {"ssl_client_refuse 404;", "[emerg] invalid value \"404\""},
         {"location / { ssl_client_refuse close; }", "[emerg] \"ssl_client_refuse\" directive is "
                                                     "not allowed here"},
