@@ -233,11 +233,11 @@ static void plan_replacement(struct slot *slot)
         slot->start_at_ms = 1; /* zero means never */
 }
 
-/* What the app has started besides: a key process. One that nobody asks any more ends well; without
- * the workers' no handshake ends, and the master begins anew with all of it. */
-static void on_death_of_keeper(struct builder *b, pid_t pid, int status)
+/* Of a child that is no worker. Without one that the app needs the master begins anew with all of
+ * it; another, a reader of watched files, is missed by nobody. */
+static void on_other_death(struct builder *b, pid_t pid, int status)
 {
-    if (b->state >= DRAINING || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
+    if (b->state >= DRAINING || b->app->needs == NULL || !b->app->needs(b->conf, pid))
         return;
     log_write(&log_process, LOG_ALERT, "key process %d exited on signal %d or with code %d",
               (int)pid, WIFSIGNALED(status) ? WTERMSIG(status) : 0,
@@ -267,7 +267,7 @@ static void on_death(struct builder *b, pid_t pid, int status)
             plan_replacement(slot);
         return;
     }
-    on_death_of_keeper(b, pid, status);
+    on_other_death(b, pid, status);
 }
 
 void builder_reap(struct builder *b)

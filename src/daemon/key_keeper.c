@@ -45,6 +45,13 @@ static __attribute__((noreturn)) void keep_keys(const struct process_conf *conf,
     _exit(0);
 }
 
+static pid_t keeper = -1; /* a process has one configuration */
+
+bool key_keeper_is(pid_t pid)
+{
+    return pid == keeper;
+}
+
 int key_keeper_start(const struct process_conf *conf)
 {
     int ends[2];
@@ -63,6 +70,7 @@ int key_keeper_start(const struct process_conf *conf)
                         "socketpair() or fork() failed while spawning \"key process\"");
         return -1;
     }
+    keeper = pid;
     log_write(&log_process, LOG_NOTICE, "start key process %d", (int)pid);
     return ends[0];
 }

@@ -427,6 +427,12 @@ static void stop(void *running)
     proxy_free(running);
 }
 
+static bool needs(void *conf, pid_t pid)
+{
+    (void)conf;
+    return key_keeper_is(pid);
+}
+
 const struct app proxy_app = {
     .load = load,
     .unload = unload,
@@ -439,5 +445,6 @@ const struct app proxy_app = {
     .take_image = take_image,
     .abort = abort_running,
     .flush_logs = flush_logs,
+    .needs = needs,
     .stop = stop,
 };

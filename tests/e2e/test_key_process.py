@@ -164,3 +164,19 @@ def test_watched_files_are_looked_over_by_another_key_process(proxy, keys, tmp_p
     with gate.tls(server_name="other") as c:
         assert c.get().status == 200
     assert "key process" not in "".join(line for line in gate.log().splitlines() if "[alert]" in line)
+
+
+def test_a_reader_of_watched_files_that_dies_is_missed_by_nobody(proxy, keys, tmp_path):
+    (tmp_path / "list.pem").write_bytes((keys / "rogues/crl-empty.pem").read_bytes())
+    gate = proxy("events {} http { ssl_watch_files on; %s }"
+                 % (BLOCK % ("{certs}/server.crt", "{certs}/server.key", f"ssl_crl {tmp_path}/list.pem;")))
+    builder = processes(gate)["builder process"]
+    for name in ("crl.pem", "crl-empty.pem", "crl.pem"):
+        (tmp_path / "new.pem").write_bytes((keys / "rogues" / name).read_bytes())
+        (tmp_path / "new.pem").rename(tmp_path / "list.pem")
+        for pid in {p for pids in processes(gate).values() for p in pids} - set(builder) - {gate.process.pid, *gate.workers()}:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    with gate.tls() as c:
+        assert c.get().status == 200
+    assert processes(gate)["builder process"] == builder

@@ -106,6 +106,9 @@ struct app {
     void (*abort)(void *running); /* while draining: on_done follows soon */
     void (*flush_logs)(void *running);
     void (*stop)(void *running); /* after on_done, or when the process ends at once */
+    /* In the builder, of a child that load has started and that has ended: can nothing go on
+     * without it? May be NULL. */
+    bool (*needs)(void *conf, pid_t pid);
     /* For the tests; may be NULL. */
     void (*on_step)(void *conf, enum build_step step);
 };
