@@ -140,7 +140,7 @@ def test_a_reload_that_fails_is_told_and_changes_nothing(proxy, application, cer
         gate.logged("[emerg]")
         load.wait(20)
     assert load.failed == []
-    assert gate.workers() == before
+    wait_until(lambda: gate.workers() == before, "the failed builder's end")
 
 
 # ---------------------------------------------------------------- logs
