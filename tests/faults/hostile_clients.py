@@ -5,6 +5,7 @@ import os
 import select
 import socket
 import ssl
+import subprocess
 import time
 
 from attack import PAGE, Target, case, ending, flood, read_all, refused, reset, trickle, verdict
@@ -149,6 +150,49 @@ def without_certificate(target: Target):
     return target.swarm(4, one)
 
 
+def openssl(*words):
+    subprocess.run(["openssl", *map(str, words)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def chain_file(certs, name, count, *options):
+    """A client's certificate of a false CA, and so many CAs of the true one's name, each with a key of its own."""
+    path = certs / f"{name}.pem"
+    if not path.exists():
+        texts = [(certs / "rogues/false-ca.crt").read_text()]
+        for _ in range(count):
+            openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=my-ca",
+                    "-days", 2, "-keyout", certs / f"{name}.key", "-out", certs / f"{name}.crt", *options)
+            texts.append((certs / f"{name}.crt").read_text())
+        path.write_text("".join(texts))
+    return path
+
+
+def shown_chain(target, path):
+    context = target.context(cert=None)
+    context.load_cert_chain(path, target.certs / "rogues/false-ca.key")
+
+    def one(t):
+        with context.wrap_socket(t.tcp(), server_hostname="localhost") as sock:
+            return refused(sock, t.head() + b"\r\n")
+    return target.swarm(4, one)
+
+
+@case(CLIENT_CASES, "a chain of 30 CAs that are called as the true one is", "403|400|alert|closed")
+def chain_of_look_alikes(target: Target):
+    return shown_chain(target, chain_file(target.certs, "look-alikes", 30))
+
+
+@case(CLIENT_CASES, "a chain of 64 KB, of certificates of 16 KB", "403|400|alert|closed|reset")
+def chain_of_64_kb(target: Target):
+    return shown_chain(target, chain_file(target.certs, "large", 4, "-addext", "1.2.3.4=DER:04:82:3e:80" + ":41" * 16000))
+
+
+@case(CLIENT_CASES, "a chain whose CA has 600 name constraints", "403|400|alert|closed|reset")
+def chain_of_name_constraints(target: Target):
+    names = ",".join(f"permitted;DNS:a{i}.test,excluded;DNS:b{i}.test" for i in range(300))
+    return shown_chain(target, chain_file(target.certs, "constrained", 1, "-addext", f"nameConstraints=critical,{names}"))
+
+
 @case(CLIENT_CASES, "a thousand connections that say nothing", "closed|reset", memory_mb=16)
 def silence(target: Target):
     socks, saw = [target.tcp() for _ in range(1000)], collections.Counter()
@@ -202,7 +246,7 @@ def add_endless():
             return endless(target, make)
         attack.__name__ = what.replace(" ", "_")
         # "408", "closed": the attack was over first.
-        case(CLIENT_CASES, f"an {what}", "400|413|414|431|408|closed|reset", memory_mb=16)(attack)
+        case(CLIENT_CASES, f"{what}, as far as it is taken", "400|413|414|431|408|closed|reset", memory_mb=16)(attack)
 
 
 add_endless()
