@@ -166,6 +166,8 @@ static bool add_ca(void *owner, struct str der, const char **problem)
            mbedtls_sha256_update(&t->seen, (const unsigned char *)der.ptr, der.len) == 0;
 }
 
+enum { CA_NAMES_MAX = 8192 }; /* Half a list would make clients leave out good certificates. */
+
 static bool has_name(const struct trust_set *t, struct str subject)
 {
     for (const mbedtls_x509_crt *n = t->names; n != NULL; n = n->next)
@@ -177,7 +179,8 @@ static bool has_name(const struct trust_set *t, struct str subject)
 /* mbedTLS takes the names from certificates, and looks at the subjects alone. */
 void trust_set_add_name(struct trust_set *t, struct str subject)
 {
-    if (has_name(t, subject))
+    /* Too many are sent to nobody. */
+    if (t->names_size > CA_NAMES_MAX || has_name(t, subject))
         return;
     mbedtls_x509_crt *n = ARENA_NEW(t->arena, mbedtls_x509_crt);
     struct str copy = arena_str(t->arena, subject);
@@ -219,8 +222,6 @@ static const struct file_kind intermediates_kind = {
     "intermediate certificates", "ssl_client_intermediates", pem_is_certificate, add_intermediate};
 static const struct file_kind crl_kind = {"revocation lists", "ssl_crl", is_crl_label, add_crl};
 
-enum { CA_NAMES_MAX = 8192 }; /* Half a list would make clients leave out good certificates. */
-
 /* Whoever waits for the first refusal learns it too late. */
 static void warn_of_old_crl(const struct tls_report *r, const struct trust_set *t,
                             const struct verify_rules *rules)
@@ -260,8 +261,8 @@ static void look_over(const struct tls_report *r, struct trust_set *t,
         return;
     tls_report_problem(
         r, LOG_WARN,
-        "the names of the CAs in \"%.*s\" take %zu octets, more than %d: none is sent to clients",
-        STR_ARG(path), t->names_size, CA_NAMES_MAX);
+        "the names of the CAs in \"%.*s\" take more than %d octets: none is sent to clients",
+        STR_ARG(path), CA_NAMES_MAX);
     t->names = NULL;
 }
 

@@ -35,14 +35,6 @@ void trust_free(struct trust *t)
     memo_wipe(); /* right as it is, but of CAs that may be gone */
 }
 
-static bool has_certificate(const struct trust *t, struct str der)
-{
-    for (size_t i = 0; i < t->cert_count; i++)
-        if (str_eq(t->certs[i].cert.der, der))
-            return true;
-    return false;
-}
-
 static struct trust_cert *new_cert(struct trust *t)
 {
     if (t->cert_count == t->cert_capacity) {
@@ -52,11 +44,8 @@ static struct trust_cert *new_cert(struct trust *t)
     return &t->certs[t->cert_count];
 }
 
-/* What the CA files hold stays what it is when it is named as an intermediate, too. */
 static bool add(struct trust *t, struct str der, bool is_of_ca_files, const char **problem)
 {
-    if (has_certificate(t, der))
-        return true;
     struct trust_cert *c = new_cert(t);
     if (!cert_read(&c->cert, arena_str(&t->arena, der), problem)) {
         cert_deinit(&c->cert);
@@ -106,16 +95,40 @@ bool trust_add_crl(struct trust *t, struct str der, const char **problem)
     return true;
 }
 
-static int compare_subjects(const void *a, const void *b)
+static int compare_der(struct str a, struct str b)
+{
+    if (a.len != b.len)
+        return a.len < b.len ? -1 : 1;
+    return memcmp(a.ptr, b.ptr, a.len);
+}
+
+static int compare_certs(const void *a, const void *b)
 {
     const struct trust_cert *x = a, *y = b;
-    return (x->subject_hash > y->subject_hash) - (x->subject_hash < y->subject_hash);
+    if (x->subject_hash != y->subject_hash)
+        return x->subject_hash < y->subject_hash ? -1 : 1;
+    int order = compare_der(x->cert.der, y->cert.der);
+    return order != 0 ? order : (int)x->kind - (int)y->kind;
+}
+
+/* What the CA files hold stays what it is when it is named as an intermediate, too. */
+static void drop_twins(struct trust *t)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < t->cert_count; i++) {
+        if (kept > 0 && str_eq(t->certs[kept - 1].cert.der, t->certs[i].cert.der))
+            cert_deinit(&t->certs[i].cert);
+        else
+            t->certs[kept++] = t->certs[i];
+    }
+    t->cert_count = kept;
 }
 
 void trust_finish(struct trust *t)
 {
     if (t->cert_count > 0)
-        qsort(t->certs, t->cert_count, sizeof *t->certs, compare_subjects);
+        qsort(t->certs, t->cert_count, sizeof *t->certs, compare_certs);
+    drop_twins(t);
     for (size_t i = 0; i < t->crl_count; i++) {
         size_t count;
         const struct trust_cert *issuer = trust_find(t, t->crls[i].issuer, &count);
