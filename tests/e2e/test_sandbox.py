@@ -145,3 +145,34 @@ def test_bodies_go_to_their_folder(proxy, upstream, tmp_path):
         client.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n" + "x" * 100000)
         assert client.answer().status == 200
     assert "bodies go to" not in gate.log() and "failed" not in gate.log()
+
+
+OLD_KERNEL = """#!/usr/bin/python3
+# Runs the program under a kernel that knows neither Landlock nor seccomp(2), as far as it can see.
+import ctypes, os, struct, sys
+def code(op, yes, no, k):
+    return struct.pack("HBBI", op, yes, no, k)
+ENOSYS, ALLOW = 0x00050000 | 38, 0x7fff0000
+program = (code(0x20, 0, 0, 0) + code(0x15, 2, 0, 444) + code(0x15, 1, 0, 317) +
+           code(0x06, 0, 0, ALLOW) + code(0x06, 0, 0, ENOSYS))
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_char_p)]
+libc = ctypes.CDLL(None, use_errno=True)
+filter = Program(len(program) // 8, program)
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.byref(filter), 0, 0) == 0
+os.execv("%s", sys.argv)
+"""
+
+
+def test_an_old_kernel_is_warned_of_and_everything_else_is_as_before(proxy, binary, upstream, tmp_path):
+    if os.uname().machine != "x86_64":
+        pytest.skip("the numbers of the calls are another machine's")
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_text(OLD_KERNEL % binary)
+    wrapper.chmod(0o755)
+    gate = proxy(ARTICLE.replace("web_server:port", upstream.address), binary=wrapper)
+    assert "[warn]" in gate.logged("sandbox: no Landlock here")
+    assert "[warn]" in gate.logged("sandbox: no seccomp here")
+    assert "files and ports not limited" in gate.logged("sandbox: on")
+    assert gate.curl().status == 200
+    assert int(status(gate.workers()[0])["CapEff"], 16) == 0
