@@ -468,22 +468,28 @@ static bool wait_for_memory(void)
     return sigtimedwait(&ends, NULL, &pause) == -1;
 }
 
-int daemon_run(const struct app *app, void *context, char **argv)
+/* What the environment says is read, and taken out of it, before the title takes its place. */
+static void start(struct master *m, char **argv)
 {
-    struct master m = {.app = app, .context = context, .report_fd = -1};
-
+    clock_update();
+    list_init(&m->builders);
+    listen_set_init(&m->sockets);
     upgrade_init(argv);
+    master_adopt_sockets(m);
+    service_init(m->predecessor);
+    m->watchdog_at_ms = service_watchdog_ms() > 0 ? clock_monotonic_ms() : 0;
     title_init(argv);
     title_set("master process");
     signals_block();
     mem_on_shortage(wait_for_memory);
-    clock_update();
-    m.signal_fd = open_signals();
-    list_init(&m.builders);
-    listen_set_init(&m.sockets);
-    master_adopt_sockets(&m);
-    service_init(m.predecessor);
-    m.watchdog_at_ms = service_watchdog_ms() > 0 ? clock_monotonic_ms() : 0;
+    m->signal_fd = open_signals();
+}
+
+int daemon_run(const struct app *app, void *context, char **argv)
+{
+    struct master m = {.app = app, .context = context, .report_fd = -1};
+
+    start(&m, argv);
     start_builder(&m);
     run(&m);
     if (m.place == MUST_DETACH)
