@@ -164,22 +164,6 @@ bool str_hex_to_u64(struct str s, uint64_t *value)
     return true;
 }
 
-char ascii_lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
-
-bool ascii_is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-bool ascii_is_alpha(char c)
-{
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'z';
-}
-
 int ascii_hex_value(char c)
 {
     if (ascii_is_digit(c))

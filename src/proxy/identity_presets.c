@@ -398,6 +398,8 @@ enum { PRESETS = sizeof presets / sizeof *presets };
 
 bool identity_preset_sets(unsigned bits, struct str name)
 {
+    if (bits == 0) /* as most locations have it, asked for every field */
+        return false;
     for (size_t n = 0; n < PRESETS; n++)
         if (presets[n].bit & bits && identity_name_is_same(presets[n].name, name))
             return true;

@@ -48,9 +48,23 @@ struct str str_cut(struct str *rest, char sep);
 bool str_to_u64(struct str s, uint64_t *value);
 bool str_hex_to_u64(struct str s, uint64_t *value);
 
-char ascii_lower(char c);
-bool ascii_is_digit(char c);
-bool ascii_is_alpha(char c);
+/* Here, since every octet of a head comes by them. */
+static inline char ascii_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+static inline bool ascii_is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static inline bool ascii_is_alpha(char c)
+{
+    char lower = (char)(c | 0x20);
+    return lower >= 'a' && lower <= 'z';
+}
+
 int ascii_hex_value(char c); /* -1 when it is none */
 
 uint32_t str_hash(struct str s);        /* seeded once, before any fork */
