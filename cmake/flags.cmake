@@ -29,5 +29,9 @@ if(PORTCULLIS_SANITIZE)
     list(APPEND PORTCULLIS_LINK_FLAGS -fsanitize=address,undefined -fno-sanitize-recover=all)
 endif()
 
+if(PORTCULLIS_FUZZ)
+    list(APPEND PORTCULLIS_C_FLAGS -fsanitize=fuzzer-no-link)
+endif()
+
 # Position-independent in every build: an executable (PIE), and static-pie with PORTCULLIS_STATIC.
 list(APPEND PORTCULLIS_LINK_FLAGS $<$<BOOL:${PORTCULLIS_STATIC}>:-static-pie> $<$<NOT:$<BOOL:${PORTCULLIS_STATIC}>>:-pie>)

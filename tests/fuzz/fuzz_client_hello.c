@@ -1,6 +1,6 @@
 /* Octets that a client sends first. Whole and octet by octet must say the same.
- * Build: clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iinclude
- * tests/fuzz/fuzz_client_hello.c and the libraries pc_tls, pc_base, mbedTLS. */
+ * Build and run: cmake --preset fuzz && cmake --build build/fuzz && build/fuzz/fuzz_client_hello
+ * tests/fuzz/corpus/client_hello. */
 #include <assert.h>
 #include <stdint.h>
 

@@ -14,6 +14,13 @@
 #include "fuzz/fuzz_bundle.c"
 #undef LLVMFuzzerTestOneInput
 
+#define LLVMFuzzerTestOneInput fuzz_crl
+#include "fuzz/fuzz_crl.c"
+#undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_constraints
+#include "fuzz/fuzz_constraints.c"
+#undef LLVMFuzzerTestOneInput
+
 static void replay(const char *folder, int (*target)(const uint8_t *data, size_t size))
 {
     size_t count = 0;
@@ -46,4 +53,14 @@ Test(corpus, chains_are_judged_the_same_twice)
 Test(corpus, files_of_certificates_are_read_or_refused_with_a_reason)
 {
     replay(PC_TESTS_DIR "/fuzz/corpus/bundle", fuzz_bundle);
+}
+
+Test(corpus, revocation_lists_say_the_same_in_any_order)
+{
+    replay(PC_TESTS_DIR "/fuzz/corpus/crl", fuzz_crl);
+}
+
+Test(corpus, name_constraints_are_judged_the_same_twice)
+{
+    replay(PC_TESTS_DIR "/fuzz/corpus/constraints", fuzz_constraints);
 }
