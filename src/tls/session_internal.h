@@ -59,4 +59,15 @@ void session_settle(struct tls_session *s);
 void session_wake(struct tls_session *s);
 void session_rest(struct tls_session *s);
 
+/* ---- session_problem.c ---- */
+
+/* The words are the session's, or constant. */
+enum tls_status session_fail_with(struct tls_session *s, bool is_client, const char *words);
+/* By what mbedTLS said; no alert is sent. */
+void session_describe(struct tls_session *s, int rc);
+/* The same, and an alert, unless more than sent_before was sent by now: mbedTLS' own. */
+enum tls_status session_fail(struct tls_session *s, int rc, size_t sent_before);
+/* In the clear: before there is an mbedTLS session. */
+void session_send_plain_alert(struct tls_session *s, unsigned alert);
+
 #endif
