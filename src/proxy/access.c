@@ -160,7 +160,8 @@ struct str access_words(struct arena *a, enum refusal why, struct identity *id,
                         const struct location_conf *loc)
 {
     if (why == REFUSAL_HOST_NOT_FOR_THIS_CONNECTION && is_orphan(loc ? loc->server : NULL))
-        return STR("the server is gone from the configuration, or asks something else of clients now");
+        return STR(
+            "the server is gone from the configuration, or asks something else of clients now");
     if (why == REFUSAL_HOST_NOT_FOR_THIS_CONNECTION)
         return STR("client attempted to request the server name different from the one that was "
                    "negotiated");
