@@ -1,6 +1,6 @@
 /* Octets that a client sends first. Whole and octet by octet must say the same.
  * Build and run: cmake --preset fuzz && cmake --build build/fuzz && build/fuzz/fuzz_client_hello
- * tests/fuzz/corpus/client_hello. */
+ * /tmp/new tests/fuzz/corpus/client_hello: what is found goes to the first folder. */
 #include <assert.h>
 #include <stdint.h>
 
