@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-
 #include "context_internal.h"
 #include "portcullis/base/clock.h"
 #include "portcullis/base/memory.h"
