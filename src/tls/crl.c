@@ -9,6 +9,8 @@
 /* ---- reading ----------------------------------------------------------------------------------
  */
 
+enum { REMOVE_FROM_CRL = 8 }; /* the reason, RFC 5280, 5.3.1 */
+
 static int compare_entries(const void *a, const void *b)
 {
     const struct crl_entry *x = a, *y = b;
@@ -57,6 +59,25 @@ static bool read_entry(struct crl_entry *entry, struct str *list, const char **p
     return read_entry_extensions(entry, extensions, problem);
 }
 
+/* Of one serial number, what removes comes last. */
+static int order_entries(const void *a, const void *b)
+{
+    const struct crl_entry *x = a, *y = b;
+    int order = compare_entries(x, y);
+    return order != 0 ? order : (x->cause == REMOVE_FROM_CRL) - (y->cause == REMOVE_FROM_CRL);
+}
+
+/* Named twice, revoked and removed: it is revoked, whichever entry is found. */
+static void settle_contradictions(struct crl *l)
+{
+    for (size_t i = 1; i < l->count; i++) {
+        const struct crl_entry *a = &l->entries[i - 1];
+        struct crl_entry *b = &l->entries[i];
+        if (compare_entries(a, b) == 0)
+            *b = *a;
+    }
+}
+
 static bool read_entries(struct crl *l, struct arena *a, struct str list, const char **problem)
 {
     size_t count = 0;
@@ -67,7 +88,8 @@ static bool read_entries(struct crl *l, struct arena *a, struct str list, const 
     while (list.len > 0)
         if (l->count == count || !read_entry(&l->entries[l->count++], &list, problem))
             return false;
-    qsort(l->entries, l->count, sizeof *l->entries, compare_entries);
+    qsort(l->entries, l->count, sizeof *l->entries, order_entries);
+    settle_contradictions(l);
     return true;
 }
 
@@ -326,8 +348,6 @@ bool crl_has_base(const struct crl *delta, const struct crl *lists, size_t count
             return true;
     return delta->base.ptr == NULL;
 }
-
-enum { REMOVE_FROM_CRL = 8 };
 
 static bool is_in_force(const struct crl *l, time_t now)
 {

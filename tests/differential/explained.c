@@ -27,7 +27,8 @@ static bool purpose_is_any(const struct world *w, struct place at)
 {
     (void)w;
     return at.cert != NULL && says(at.cert->purposes, "anyExtendedKeyUsage") &&
-           (at.cert->netscape_type == NULL || says(at.cert->netscape_type, "client"));
+           (at.cert->netscape_type == NULL || says(at.cert->netscape_type, "client") ||
+            says(at.cert->netscape_type, "sslCA"));
 }
 
 static bool is_self_signed(const struct world *w, const struct cert_spec *c)
@@ -38,7 +39,7 @@ static bool is_self_signed(const struct world *w, const struct cert_spec *c)
 static bool is_v1_anchor(const struct world *w, struct place at)
 {
     return at.cert != NULL && at.cert->version == 1 && at.cert->is_trusted &&
-           (w->partial_chain || is_self_signed(w, at.cert));
+           (w->partial_chain || w->certs[at.cert->issuer].subject == at.cert->subject);
 }
 
 static bool is_client_that_may_sign(const struct world *w, struct place at)
@@ -87,6 +88,15 @@ static bool is_partial_anchor(const struct world *w, struct place at)
 {
     return w->partial_chain && at.cert != NULL && at.cert->is_trusted &&
            !is_self_signed(w, at.cert);
+}
+
+static bool has_delta(const struct world *w, struct place at)
+{
+    (void)at;
+    for (int i = 0; i < w->list_count; i++)
+        if (w->lists[i].base > 0)
+            return true;
+    return false;
 }
 
 static bool has_refused_list(const struct world *w, struct place at)
@@ -212,6 +222,7 @@ static bool has_list_of_unlisted_algorithm(const struct world *w, struct place a
     "a list that does not verify says nothing, another one does; OpenSSL asks the youngest alone"
 #define DOT     "a dot at the end of a host's name names the same host"
 #define V1      "an anchor is trusted by the operator's word; version 1 has no basicConstraints"
+#define DELTA   "a delta says nothing but beside its base; OpenSSL may take it for a complete list"
 #define PARTIAL "the anchor of a partial chain is not part of the path that is validated"
 
 /* What they accept and we do not, the other way round, and where they only search otherwise. */
@@ -244,6 +255,7 @@ const struct explained explained[] = {
     WE_ACCEPT(X509_V_ERR_CRL_SIGNATURE_FAILURE, is_partial_anchor, "RFC 5280, 6.1", PARTIAL),
     WE_ACCEPT(X509_V_ERR_CRL_HAS_EXPIRED, is_partial_anchor, "RFC 5280, 6.1", PARTIAL),
     WE_ACCEPT(X509_V_ERR_KEYUSAGE_NO_CRL_SIGN, is_partial_anchor, "RFC 5280, 6.1", PARTIAL),
+    WE_ACCEPT(X509_V_ERR_DIFFERENT_CRL_SCOPE, is_partial_anchor, "RFC 5280, 6.1", PARTIAL),
     WE_ACCEPT(X509_V_ERR_CRL_NOT_YET_VALID, is_partial_anchor, "RFC 5280, 6.1", PARTIAL),
     WE_FIND(X509_V_ERR_PERMITTED_VIOLATION, has_dns_name_with_last_dot, "RFC 1034, 3.1", DOT),
     THEY_ACCEPT(REFUSAL_NAME_NOT_PERMITTED, has_dns_name_with_last_dot, "RFC 1034, 3.1", DOT),
@@ -271,6 +283,9 @@ const struct explained explained[] = {
         REFUSAL_AT_LOAD, has_refused_list, "RFC 5280, 5.2",
         "a list that cannot be honoured in full is refused when it is loaded; OpenSSL leaves it "
         "unused"),
+    THEY_ACCEPT(REFUSAL_CRL_MISSING, has_delta, "RFC 5280, 5.2.4", DELTA),
+    THEY_ACCEPT(REFUSAL_CRL_INVALID, has_delta, "RFC 5280, 5.2.4", DELTA),
+    THEY_ACCEPT(REFUSAL_CRL_EXPIRED, has_delta, "RFC 5280, 5.2.4", DELTA),
     THEY_ACCEPT(REFUSAL_ANY, client_is_ca, "RFC 5280, 4.2.1.9",
                 "our rule: the certificate of a CA is for issuing, not for a client"),
     THEY_ACCEPT(

@@ -35,6 +35,7 @@ struct list {
     const char *this_update, *next_update; /* UTCTime */
     struct str serials[8];                 /* ends with an empty one */
     struct str entry_extensions, extensions;
+    struct str last_extensions; /* the last entry's own */
 };
 
 static const struct str ecdsa_sha256 = STR_INIT("\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02");
@@ -52,8 +53,10 @@ static struct buf tbs_of(const struct list *l, struct str issuer)
         struct buf entry = {0};
         put(&entry, DER_INTEGER, *s);
         put(&entry, DER_UTC_TIME, STR("240229120000Z"));
-        if (l->entry_extensions.len > 0)
-            put(&entry, DER_SEQUENCE, l->entry_extensions);
+        bool is_last = s[1].len == 0 && l->last_extensions.len > 0;
+        struct str own = is_last ? l->last_extensions : l->entry_extensions;
+        if (own.len > 0)
+            put(&entry, DER_SEQUENCE, own);
         wrap(&entries, DER_SEQUENCE, &entry);
     }
     if (!buf_is_empty(&entries))
@@ -361,6 +364,11 @@ Test(crl, reads_delta_lists_with_their_base)
           {OURS, FRESH, DELTA, REMOVED}},
          3,
          CRL_REVOKED},
+        {{{OURS, FRESH, COMPLETE, LISTED},
+          {OURS, FRESH, DELTA, .serials = {SERIAL, SERIAL},
+           .last_extensions = STR_INIT("\x30\x0a\x06\x03\x55\x1d\x15\x04\x03\x0a\x01\x08")}},
+         2,
+         CRL_REVOKED}, /* revoked and removed at once */
         /* Of a base that is too old, or younger than the delta; of another scope; of another's key.
          */
         {{{OURS, FRESH, .extensions = STR_INIT(NUMBER("\x04"))}, {OURS, FRESH, DELTA, LISTED}},
