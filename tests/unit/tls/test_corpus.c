@@ -20,6 +20,9 @@
 #define LLVMFuzzerTestOneInput fuzz_constraints
 #include "fuzz/fuzz_constraints.c"
 #undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_ticket
+#include "fuzz/fuzz_ticket.c"
+#undef LLVMFuzzerTestOneInput
 
 static void replay(const char *folder, int (*target)(const uint8_t *data, size_t size))
 {
@@ -63,4 +66,10 @@ Test(corpus, revocation_lists_say_the_same_in_any_order)
 Test(corpus, name_constraints_are_judged_the_same_twice)
 {
     replay(PC_TESTS_DIR "/fuzz/corpus/constraints", fuzz_constraints);
+}
+
+Test(corpus, tickets_open_only_for_who_sealed_them_and_come_back_the_same)
+{
+    cr_assert(tls_process_start());
+    replay(PC_TESTS_DIR "/fuzz/corpus/ticket", fuzz_ticket);
 }
