@@ -7,10 +7,18 @@
 #include "portcullis/tls/trust_image.h"
 #include "support.h"
 
+/* Tests run in processes of their own, at once, in one folder. */
+static const char *own(const char *name)
+{
+    static char text[64];
+    snprintf(text, sizeof text, "%d-%s", (int)getpid(), name);
+    return text;
+}
+
 static void copy(const char *from, const char *to)
 {
     struct buf text = read_file(cert_path(from));
-    (void)write_file(to, buf_str(&text).ptr, buf_len(&text));
+    (void)write_file(own(to), buf_str(&text).ptr, buf_len(&text));
     buf_deinit(&text);
 }
 
@@ -28,10 +36,10 @@ static struct serving serve(void)
     copy("server.key", "watched.key");
     copy("rogues/crl-empty.pem", "watched.crl");
     struct tls_settings settings = article();
-    settings.certificates.items[0] = str_of(cert_path("watched.crt"));
-    settings.certificate_keys.items[0] = str_of(cert_path("watched.key"));
-    settings.client_certificate = str_of(cert_path("watched-ca.crt"));
-    settings.crl = str_of(cert_path("watched.crl"));
+    settings.certificates.items[0] = str_of(cert_path(own("watched.crt")));
+    settings.certificate_keys.items[0] = str_of(cert_path(own("watched.key")));
+    settings.client_certificate = str_of(cert_path(own("watched-ca.crt")));
+    settings.crl = str_of(cert_path(own("watched.crl")));
     s.context = tls_context_new(s.pool, &settings, reports);
     cr_assert_not_null(s.context, "%s", last_report);
     close(trust_image_share(s.pool));
@@ -110,7 +118,7 @@ Test(renewal, names_every_file_of_a_context)
     static const char *const names[] = {"watched.crt", "watched.key", "watched-ca.crt",
                                         "watched.crl"};
     for (size_t i = 0; i < 4; i++)
-        cr_expect(str_eq_z(paths[i], cert_path(names[i])), "%s", names[i]);
+        cr_expect(str_eq_z(paths[i], cert_path(own(names[i]))), "%s", names[i]);
     arena_deinit(&a);
     stop(&s);
 }
