@@ -179,8 +179,8 @@ class Proxy:
         done = subprocess.run(command, capture_output=True)
         return CurlAnswer(done)
 
-    def tls(self, cert="client", version=None, server_name="localhost", port=None, ciphers=None, alpn=None):
-        """A raw TLS connection, as a Connection."""
+    def tls(self, cert="client", version=None, server_name="localhost", port=None, ciphers=None, alpn=None, again=None):
+        """A raw TLS connection, as a Connection; again: (SSLContext, SSLSession) of an earlier one, to resume."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.load_verify_locations(self.certs / "ca.crt")
@@ -193,9 +193,10 @@ class Proxy:
             context.minimum_version = context.maximum_version = version
         if cert:
             context.load_cert_chain(cert_path(self.certs, cert), key_path(self.certs, cert))
+        context, session = again or (context, None)
         raw = socket.create_connection(("127.0.0.1", port or self.port), timeout=WAIT)
         try:
-            return Connection(context.wrap_socket(raw, server_hostname=server_name))
+            return Connection(context.wrap_socket(raw, server_hostname=server_name, session=session))
         except Exception:
             raw.close()
             raise

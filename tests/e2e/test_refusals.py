@@ -1,4 +1,4 @@
-"""The rogues' gallery, each on TLS 1.2 and 1.3, on the first and on the second request."""
+"""The rogues' gallery, each on TLS 1.2 and 1.3: on a full handshake, a second request and a resumed session."""
 import collections
 import json
 import pathlib
@@ -50,22 +50,32 @@ def gallery(proxy, certs, upstream):
     return gate_for
 
 
+def may_resume(rogue):
+    """Where the handshake's server is not the one asked, it is its own verdict that counts for its session."""
+    return rogue.expected in ("ok", "not_permitted", "host_not_for_this_connection")
+
+
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["tls12", "tls13"])
-def test_every_certificate_of_the_gallery_gets_its_verdict_twice(gallery, upstream, version):
+def test_every_certificate_of_the_gallery_gets_its_verdict_each_time(gallery, upstream, version):
+    """Only who was accepted resumes; a refusal closes, and comes back by another full handshake."""
     wrong = []
     for rogue in rogues():
         gate, ciphers = gallery(rogue)
         before = len(upstream.requests)
         try:
-            for request in ("first", "second"):  # a refusal closes: the second is a connection of its own
-                with gate.tls(rogue.name, version, ciphers=ciphers) as c:
-                    answer = c.get(host=needs_of(rogue).get("host", "localhost"), headers="Accept: application/json\r\n")
-                got = "ok" if answer.status == 200 else json.loads(answer.body)["reason"]
-                seen = len(upstream.requests) - before
-                if got != rogue.expected or answer.status != STATUS.get(got, 403):
-                    wrong.append((rogue, request, answer.status, got))
-                if got != "ok" and seen:
-                    wrong.append((rogue, request, "reached the upstream"))
+            again = None
+            for connection in ("full", "resumed"):
+                with gate.tls(rogue.name, version, ciphers=ciphers, again=again) as c:
+                    for request in ("first", "second")[:2 if rogue.expected == "ok" else 1]:
+                        answer = c.get(host=needs_of(rogue).get("host", "localhost"), headers="Accept: application/json\r\n")
+                        got = "ok" if answer.status == 200 else json.loads(answer.body)["reason"]
+                        if got != rogue.expected or answer.status != STATUS.get(got, 403):
+                            wrong.append((rogue, connection, request, answer.status, got))
+                    if again and c.sock.session_reused != may_resume(rogue):
+                        wrong.append((rogue, "resumed" if c.sock.session_reused else "not resumed"))
+                    again = c.sock.context, c.sock.session
+                if got != "ok" and len(upstream.requests) > before:
+                    wrong.append((rogue, connection, "reached the upstream"))
         except (OSError, EOFError) as e:
             wrong.append((rogue, repr(e)))
     assert not wrong, "\n".join(map(str, wrong))
