@@ -290,10 +290,9 @@ static bool point_matches(const struct crl *l, const struct cert *c)
     return false;
 }
 
-/* Deltas are asked with their base. */
-static bool is_asked(const struct crl *l, const struct cert *c)
+static bool is_about(const struct crl *l, const struct cert *c)
 {
-    if (l->base.ptr != NULL || !name_equal(l->issuer, c->issuer))
+    if (!name_equal(l->issuer, c->issuer))
         return false;
     if ((l->only_users && c->is_ca) || (l->only_cas && !c->is_ca))
         return false;
@@ -330,15 +329,30 @@ static bool same_or_both_none(struct str a, struct str b)
     return (a.ptr == NULL) == (b.ptr == NULL) && str_eq(a, b);
 }
 
-/* Does delta say what changed since l, of the same certificates? */
-static bool is_delta_of(const struct crl *delta, const struct crl *l)
+/* Of the same issuer and key, about the same certificates, and numbered. */
+static bool is_comparable(const struct crl *delta, const struct crl *l)
 {
     return delta->base.ptr != NULL && l->number.ptr != NULL && delta->number.ptr != NULL &&
-           compare_numbers(l->number, delta->base) >= 0 &&
-           compare_numbers(l->number, delta->number) < 0 && name_equal(delta->issuer, l->issuer) &&
-           same_or_both_none(delta->key_id, l->key_id) &&
+           name_equal(delta->issuer, l->issuer) && same_or_both_none(delta->key_id, l->key_id) &&
            same_or_both_none(delta->points, l->points) && delta->only_users == l->only_users &&
            delta->only_cas == l->only_cas;
+}
+
+/* Does delta say what changed since l? */
+static bool is_delta_of(const struct crl *delta, const struct crl *l)
+{
+    return is_comparable(delta, l) && compare_numbers(l->number, delta->base) >= 0 &&
+           compare_numbers(l->number, delta->number) < 0;
+}
+
+/* Does a complete list know all that delta does, or more? */
+static bool is_superseded(const struct crl *delta, const struct crl *lists, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (lists[i].base.ptr == NULL && is_comparable(delta, &lists[i]) &&
+            compare_numbers(lists[i].number, delta->number) >= 0)
+            return true;
+    return false;
 }
 
 bool crl_has_base(const struct crl *delta, const struct crl *lists, size_t count)
@@ -455,6 +469,30 @@ static enum finding check_list(const struct question *q, const struct crl *l,
     return STALE;
 }
 
+/* A delta without its base says nothing of those it does not name, and clears nobody; but whom its
+ * CA has named there as revoked, that one is. */
+static enum finding check_lone_delta(const struct question *q, const struct crl *delta,
+                                     const struct cert *issuer, struct buf *detail)
+{
+    const struct crl_entry *entry = find_entry(delta, q->cert->serial);
+    if (entry == NULL || entry->cause == REMOVE_FROM_CRL || !is_signed_by(delta, issuer) ||
+        (issuer->has_key_usage && !(issuer->key_usage & KEY_USAGE_CRL_SIGN)) ||
+        is_superseded(delta, q->lists, q->count))
+        return NOTHING;
+    describe_entry(detail, entry);
+    return REVOKED;
+}
+
+static enum finding check(const struct question *q, const struct crl *l, const struct cert *issuer,
+                          struct buf *detail)
+{
+    if (l->base.ptr == NULL)
+        return check_list(q, l, issuer, detail);
+    if (crl_has_base(l, q->lists, q->count)) /* it is asked with that */
+        return NOTHING;
+    return check_lone_delta(q, l, issuer, detail);
+}
+
 /* The best finding so far, and its words. */
 struct answer {
     enum finding finding;
@@ -482,11 +520,11 @@ enum crl_status crl_lookup(const struct crl *lists, size_t count, const struct c
     struct answer best = {NOTHING, detail};
     struct buf words = {0};
     for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < issuer_count && is_asked(&lists[i], c); k++) {
+        for (size_t k = 0; k < issuer_count && is_about(&lists[i], c); k++) {
             if (!may_be_signed_by(&lists[i], issuers[k]))
                 continue;
             buf_clear(&words);
-            consider(&best, check_list(&q, &lists[i], issuers[k], &words), &words);
+            consider(&best, check(&q, &lists[i], issuers[k], &words), &words);
         }
     buf_deinit(&words);
     return statuses[best.finding];

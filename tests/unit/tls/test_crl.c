@@ -341,7 +341,14 @@ Test(crl, reads_delta_lists_with_their_base)
         size_t count;
         enum crl_status status;
     } cases[] = {
-        {{{OURS, FRESH, DELTA, LISTED}}, 1, CRL_NONE}, /* alone it says nothing */
+        /* Alone it clears nobody and says nothing of others, but whom it names is revoked. */
+        {{{OURS, FRESH, DELTA}}, 1, CRL_NONE},
+        {{{OURS, FRESH, DELTA, REMOVED}}, 1, CRL_NONE},
+        {{{OURS, FRESH, DELTA, LISTED}}, 1, CRL_REVOKED},
+        {{{OURS, OLD, DELTA, LISTED}}, 1, CRL_REVOKED},
+        {{{OURS, FRESH, .extensions = STR_INIT(NUMBER("\x09"))}, {OURS, FRESH, DELTA, LISTED}},
+         2,
+         CRL_GOOD}, /* the complete list is younger, and knows better */
         {{{OURS, FRESH, COMPLETE}, {OURS, FRESH, DELTA}}, 2, CRL_GOOD},
         {{{OURS, FRESH, COMPLETE}, {OURS, FRESH, DELTA, LISTED}}, 2, CRL_REVOKED},
         {{{OURS, FRESH, DELTA, LISTED}, {OURS, FRESH, COMPLETE}}, 2, CRL_REVOKED},
@@ -373,7 +380,11 @@ Test(crl, reads_delta_lists_with_their_base)
          */
         {{{OURS, FRESH, .extensions = STR_INIT(NUMBER("\x04"))}, {OURS, FRESH, DELTA, LISTED}},
          2,
-         CRL_GOOD},
+         CRL_REVOKED},
+        {{{OURS, FRESH, .extensions = STR_INIT(NUMBER("\x04")), LISTED},
+          {OURS, FRESH, DELTA, REMOVED}},
+         2,
+         CRL_REVOKED},
         {{{OURS, FRESH, .extensions = STR_INIT(NUMBER("\x07")), LISTED},
           {OURS, FRESH, DELTA, REMOVED}},
          2,
