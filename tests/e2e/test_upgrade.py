@@ -167,7 +167,10 @@ def test_a_new_program_that_dies_brings_the_old_workers_back(started):
     gate = started()
     new = gate.upgrade()
     gate.rest()
+    family = [new, *children(new), *(w for b in children(new) for w in children(b))]
     os.kill(new, signal.SIGKILL)
+    # Its workers close what was not asked yet; whoever comes after that is served.
+    wait_until(lambda: all(is_gone(p) for p in family), "the new program's end")
     with Load(gate.proxy.port):
         wait_until(lambda: gate.pid() == gate.old, "the old pid file")
     assert not gate.old_path.exists()
