@@ -76,7 +76,10 @@ class Gate:
         self.old_path = pathlib.Path(f"{self.pid_path}.oldbin")
 
     def pid(self):
-        return int(self.pid_path.read_text() or 0) if self.pid_path.exists() else 0
+        try:  # it is renamed when another program takes over
+            return int(self.pid_path.read_text() or 0)
+        except FileNotFoundError:
+            return 0
 
     def upgrade(self):
         """Returns the new master's number when it serves."""
