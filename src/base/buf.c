@@ -95,6 +95,17 @@ void buf_append_char(struct buf *b, char c)
     b->end++;
 }
 
+void buf_append_hex(struct buf *b, const void *octets, size_t count, const char *digits)
+{
+    const unsigned char *from = octets;
+    char *to = buf_reserve(b, 2 * count);
+    for (size_t i = 0; i < count; i++) {
+        *to++ = digits[from[i] >> 4];
+        *to++ = digits[from[i] & 15];
+    }
+    buf_added(b, 2 * count);
+}
+
 void buf_append_escaped(struct buf *b, struct str s, bool (*is_special)(unsigned char c),
                         void (*escape)(struct buf *b, unsigned char c))
 {

@@ -5,10 +5,10 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "portcullis/base/clock.h"
+#include "portcullis/base/random.h"
 
 /* The birth's, and the alignment of what follows. */
 enum { HEAD_SIZE = 64 };
@@ -18,7 +18,7 @@ static_assert(sizeof(struct zone_birth) <= HEAD_SIZE, "the head holds the birth"
 static bool give_birth(int fd)
 {
     struct zone_birth birth = {.at_ms = clock_monotonic_ms()};
-    return getrandom(birth.seed, sizeof birth.seed, 0) == (ssize_t)sizeof birth.seed &&
+    return random_fill(birth.seed, sizeof birth.seed) &&
            pwrite(fd, &birth, sizeof birth, 0) == (ssize_t)sizeof birth;
 }
 

@@ -4,31 +4,16 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "openssl.h"
 
-#include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
-#include <sys/random.h>
+
+#include "portcullis/base/random.h"
 
 static EVP_CIPHER *ciphers[CRYPTO_CHACHA20_POLY1305 + 1];
 
-bool crypto_random(void *out, size_t size)
-{
-    unsigned char *p = out;
-    while (size > 0) {
-        ssize_t n = getrandom(p, size, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        p += n;
-        size -= (size_t)n;
-    }
-    return true;
-}
-
 static int random_bytes(unsigned char *out, int size)
 {
-    return size >= 0 && crypto_random(out, (size_t)size);
+    return size >= 0 && random_fill(out, (size_t)size);
 }
 
 static int random_status(void)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "openssl.h"
+#include "portcullis/base/random.h"
 
 struct curve {
     EC_KEY *key; /* its group, and the key of the operation at hand */
@@ -182,7 +183,7 @@ bool crypto_ec_generate(enum crypto_curve curve, unsigned char *private_key, uns
     size_t bytes = kinds[curve].bytes;
     engine_need();
     if (curve == CRYPTO_X25519) {
-        if (!crypto_random(private_key, 32))
+        if (!random_fill(private_key, 32))
             return false;
         private_key[0] &= 0xf8; /* RFC 7748, 5 */
         private_key[31] = (unsigned char)((private_key[31] & 0x7f) | 0x40);

@@ -180,9 +180,10 @@ static struct str make_cure(struct explained *e)
                             STR_ARG(answer->returned_pos.file), answer->returned_pos.line);
     if (why == REFUSAL_NONE)
         return STR("");
-    return explain_cure(&e->arena, why,
-                        is_of_chain ? e->trace.subject : identity_subject(e->identity),
-                        is_of_chain ? e->trace.issuer : identity_issuer(e->identity));
+    return explain_cure(
+        &e->arena, why,
+        is_of_chain ? e->trace.subject : identity_fact(e->identity, IDENTITY_SUBJECT),
+        is_of_chain ? e->trace.issuer : identity_fact(e->identity, IDENTITY_ISSUER));
 }
 
 /* ------------------------------------------------------------------ what both forms need */

@@ -54,10 +54,10 @@ static void put_certificate(struct json *j, struct str der)
 {
     char text[32];
     struct identity *c = identity_new(&der, 1);
-    json_string(j, "subject", or_null(identity_subject(c)));
-    json_string(j, "issuer", or_null(identity_issuer(c)));
-    json_string(j, "serial", or_null(identity_serial(c)));
-    json_string(j, "sha256", identity_fingerprint_sha256(c));
+    json_string(j, "subject", or_null(identity_fact(c, IDENTITY_SUBJECT)));
+    json_string(j, "issuer", or_null(identity_fact(c, IDENTITY_ISSUER)));
+    json_string(j, "serial", or_null(identity_fact(c, IDENTITY_SERIAL)));
+    json_string(j, "sha256", identity_fact(c, IDENTITY_SHA256));
     json_string(j, "not_before", explain_time(identity_not_before_time(c), text));
     json_string(j, "not_after", explain_time(identity_not_after_time(c), text));
     identity_unref(c);

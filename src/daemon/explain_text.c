@@ -107,7 +107,8 @@ static void put_facts(const struct printer *p)
 static void put_certificate(const struct printer *p, struct str der)
 {
     struct identity *c = identity_new(&der, 1);
-    struct str subject = identity_subject(c), serial = identity_serial(c);
+    struct str subject = identity_fact(c, IDENTITY_SUBJECT),
+               serial = identity_fact(c, IDENTITY_SERIAL);
     buf_append_str(p->out, subject.len > 0 ? subject : STR("(no subject that can be read)"));
     buf_printf(p->out, "  serial %.*s, ", STR_ARG(serial));
     put_date(p, identity_not_before_time(c));
@@ -126,13 +127,13 @@ static void put_end(const struct printer *p)
 {
     const struct verify_trace *t = &p->e->trace;
     struct identity *last = identity_new(&t->path[t->length - 1].der, 1);
-    struct str issuer = identity_issuer(last);
+    struct str issuer = identity_fact(last, IDENTITY_ISSUER);
     enum refusal r = identity_refusal(p->e->identity);
     bool is_signature = r == REFUSAL_SIGNATURE_BAD || r == REFUSAL_ALG_UNSUPPORTED;
 
     put_branch(p, t->length);
     put_mark(p, MARK_IDLE);
-    if (str_eq(issuer, identity_subject(last)))
+    if (str_eq(issuer, identity_fact(last, IDENTITY_SUBJECT)))
         buf_append_str(p->out, STR(" it is its own issuer, and not trusted\n"));
     else
         buf_printf(p->out, " %.*s  %s\n", STR_ARG(issuer),
@@ -183,7 +184,7 @@ static void put_check(const struct printer *p, const struct verify_check *c)
         buf_append_char(p->out, *at == '_' ? ' ' : *at);
     if (c->refusal != REFUSAL_NONE) {
         struct identity *about = identity_new(&p->e->trace.path[c->at].der, 1);
-        struct str subject = identity_subject(about);
+        struct str subject = identity_fact(about, IDENTITY_SUBJECT);
         buf_printf(p->out, ": %.*s %.*s", STR_ARG(subject), STR_ARG(c->words));
         identity_unref(about);
     } else if (is_idle) {

@@ -50,7 +50,7 @@ static void put_problem(const struct visit *v, const char *name, struct str prob
 static void put_answer(const struct visit *v, const char *name, struct identity *identity,
                        const struct explain_answer *answer)
 {
-    struct str subject = identity_subject(identity);
+    struct str subject = identity_fact(identity, IDENTITY_SUBJECT);
 
     put_name(v, explain_lets_in(answer) ? "ok" : "NO", name);
     if (answer->is_barred)

@@ -173,8 +173,9 @@ struct str access_words(struct arena *a, enum refusal why, struct identity *id,
     if (!identity_has_certificate(id))
         return arena_concat(a, (struct str[]){STR("no certificate"), rule_words(a, loc, id)}, 2);
     /* Good when the connection began, so the verifier said nothing. */
-    struct str subject = identity_subject(id), issuer = identity_issuer(id);
-    struct str serial = identity_serial(id);
+    struct str subject = identity_fact(id, IDENTITY_SUBJECT),
+               issuer = identity_fact(id, IDENTITY_ISSUER);
+    struct str serial = identity_fact(id, IDENTITY_SERIAL);
     struct str rule = is_barred ? rule_words(a, loc, id) : STR("");
     return arena_printf(a, "%.*s, issuer %.*s, serial %.*s%.*s", STR_ARG(subject), STR_ARG(issuer),
                         STR_ARG(serial), STR_ARG(rule));

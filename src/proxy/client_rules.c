@@ -165,7 +165,7 @@ static bool kind_matches(struct question *q, struct identity *id)
     case CLIENT_RULE_O:
         return identity_any_attribute(subject, "O", value_matches, q);
     case CLIENT_RULE_DN:
-        return value_matches(q, identity_subject(id));
+        return value_matches(q, identity_fact(id, IDENTITY_SUBJECT));
     case CLIENT_RULE_DNS:
         return identity_any_name(id, IDENTITY_SAN_DNS, value_matches, q);
     case CLIENT_RULE_EMAIL:
@@ -175,13 +175,13 @@ static bool kind_matches(struct question *q, struct identity *id)
     case CLIENT_RULE_IP:
         return identity_any_name(id, IDENTITY_SAN_IP, value_matches, q);
     case CLIENT_RULE_SERIAL:
-        return value_matches(q, identity_serial(id));
+        return value_matches(q, identity_fact(id, IDENTITY_SERIAL));
     case CLIENT_RULE_SHA256:
-        return value_matches(q, identity_fingerprint_sha256(id));
+        return value_matches(q, identity_fact(id, IDENTITY_SHA256));
     case CLIENT_RULE_SPKI:
         return value_matches(q, identity_fact(id, IDENTITY_SPKI_SHA256));
     case CLIENT_RULE_ISSUER:
-        return value_matches(q, identity_issuer(id));
+        return value_matches(q, identity_fact(id, IDENTITY_ISSUER));
     case CLIENT_RULE_CA:
         return ca_matches(q, id);
     case CLIENT_RULE_KINDS:

@@ -14,7 +14,8 @@
 struct preset {
     unsigned bit; /* IDENTITY_PRESET_ */
     struct str name;
-    void (*append)(struct identity *i, struct buf *out); /* nothing: no field */
+    void (*append)(struct identity *i, struct buf *out); /* appends nothing: no field */
+    enum identity_fact fact;                             /* the value, when there is no function */
 };
 
 /* ---- pieces ---- */
@@ -46,7 +47,7 @@ static void append_guarded(struct buf *out, struct str s, const char *special)
 
 static void append_pem(struct identity *i, struct buf *out, const char *also)
 {
-    append_percent(out, identity_pem(i), also);
+    append_percent(out, identity_fact(i, IDENTITY_PEM), also);
     buf_append_str(out, STR("%0A"));
 }
 
@@ -58,56 +59,11 @@ static void append_iso8601(struct buf *out, time_t t)
                tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
-/* ---- facts as they are ---- */
+/* ---- plain values ---- */
 
 static void verify(struct identity *i, struct buf *out)
 {
     buf_append_str(out, identity_verify_text(i));
-}
-
-static void subject(struct identity *i, struct buf *out)
-{
-    buf_append_str(out, identity_subject(i));
-}
-
-static void issuer(struct identity *i, struct buf *out)
-{
-    buf_append_str(out, identity_issuer(i));
-}
-
-static void subject_legacy(struct identity *i, struct buf *out)
-{
-    buf_append_str(out, identity_subject_legacy(i));
-}
-
-static void issuer_legacy(struct identity *i, struct buf *out)
-{
-    buf_append_str(out, identity_issuer_legacy(i));
-}
-
-static void serial(struct identity *i, struct buf *out)
-{
-    buf_append_str(out, identity_serial(i));
-}
-
-static void sha1(struct identity *i, struct buf *out)
-{
-    buf_append_str(out, identity_fingerprint(i));
-}
-
-static void sha256(struct identity *i, struct buf *out)
-{
-    buf_append_str(out, identity_fingerprint_sha256(i));
-}
-
-static void not_before(struct identity *i, struct buf *out)
-{
-    buf_append_str(out, identity_not_before(i));
-}
-
-static void not_after(struct identity *i, struct buf *out)
-{
-    buf_append_str(out, identity_not_after(i));
 }
 
 static void yes(struct identity *i, struct buf *out)
@@ -205,11 +161,11 @@ static void append_elements(struct identity *i, struct buf *out, const char *key
 static void xfcc(struct identity *i, struct buf *out)
 {
     buf_append_str(out, STR("Hash="));
-    sha256(i, out);
+    buf_append_str(out, identity_fact(i, IDENTITY_SHA256));
     buf_append_str(out, STR(";Cert=\""));
     append_pem(i, out, "");
     buf_append_str(out, STR("\";Subject=\""));
-    append_quoted_dn(out, identity_subject(i));
+    append_quoted_dn(out, identity_fact(i, IDENTITY_SUBJECT));
     buf_append_char(out, '"');
     append_elements(i, out, "URI", IDENTITY_SAN_URI);
     append_elements(i, out, "DNS", IDENTITY_SAN_DNS);
@@ -324,8 +280,8 @@ static void traefik_info(struct identity *i, struct buf *out)
     buf_append_str(&info, STR("\";Issuer=\""));
     append_traefik_dn(&info, identity_issuer_der(i));
     buf_printf(&info, "\";SerialNumber=\"%.*s\";NB=\"%lld\";NA=\"%lld\"",
-               STR_ARG(decimal(identity_serial(i), digits)), (long long)identity_not_before_time(i),
-               (long long)identity_not_after_time(i));
+               STR_ARG(decimal(identity_fact(i, IDENTITY_SERIAL), digits)),
+               (long long)identity_not_before_time(i), (long long)identity_not_after_time(i));
     append_traefik_sans(i, &info);
     append_query_escaped(out, buf_str(&info));
     buf_deinit(&info);
@@ -349,20 +305,21 @@ static void aws_leaf(struct identity *i, struct buf *out)
 /* ---- the table ---- */
 
 static const struct preset presets[] = {
-#define P(preset, name, append) {IDENTITY_PRESET_##preset, STR_INIT(name), append}
+#define P(preset, name, append) {IDENTITY_PRESET_##preset, STR_INIT(name), append, 0}
+#define F(preset, name, fact)   {IDENTITY_PRESET_##preset, STR_INIT(name), NULL, IDENTITY_##fact}
     P(RFC9440, "Client-Cert", client_cert),
     P(RFC9440, "Client-Cert-Chain", client_cert_chain),
 
     P(NGINX, "X-SSL-Client-Verify", verify),
-    P(NGINX, "X-SSL-Client-S-DN", subject),
-    P(NGINX, "X-SSL-Client-I-DN", issuer),
-    P(NGINX, "X-SSL-Client-Serial", serial),
-    P(NGINX, "X-SSL-Client-Fingerprint", sha1),
+    F(NGINX, "X-SSL-Client-S-DN", SUBJECT),
+    F(NGINX, "X-SSL-Client-I-DN", ISSUER),
+    F(NGINX, "X-SSL-Client-Serial", SERIAL),
+    F(NGINX, "X-SSL-Client-Fingerprint", SHA1),
     P(NGINX, "X-SSL-Client-Cert", escaped_pem),
 
     P(INGRESS_NGINX, "ssl-client-verify", verify),
-    P(INGRESS_NGINX, "ssl-client-subject-dn", subject),
-    P(INGRESS_NGINX, "ssl-client-issuer-dn", issuer),
+    F(INGRESS_NGINX, "ssl-client-subject-dn", SUBJECT),
+    F(INGRESS_NGINX, "ssl-client-issuer-dn", ISSUER),
     P(INGRESS_NGINX, "ssl-client-cert", escaped_pem),
 
     P(XFCC, "X-Forwarded-Client-Cert", xfcc),
@@ -370,29 +327,30 @@ static const struct preset presets[] = {
     P(TRAEFIK, "X-Forwarded-Tls-Client-Cert", traefik_cert),
     P(TRAEFIK, "X-Forwarded-Tls-Client-Cert-Info", traefik_info),
 
-    P(AWS, "X-Amzn-Mtls-Clientcert-Serial-Number", serial),
-    P(AWS, "X-Amzn-Mtls-Clientcert-Issuer", issuer),
-    P(AWS, "X-Amzn-Mtls-Clientcert-Subject", subject),
+    F(AWS, "X-Amzn-Mtls-Clientcert-Serial-Number", SERIAL),
+    F(AWS, "X-Amzn-Mtls-Clientcert-Issuer", ISSUER),
+    F(AWS, "X-Amzn-Mtls-Clientcert-Subject", SUBJECT),
     P(AWS, "X-Amzn-Mtls-Clientcert-Validity", aws_validity),
     P(AWS, "X-Amzn-Mtls-Clientcert-Leaf", aws_leaf),
 
     P(CLOUDFLARE, "Cf-Client-Cert-Der-Base64", base64),
-    P(CLOUDFLARE, "Cf-Client-Cert-Sha256", sha256),
+    F(CLOUDFLARE, "Cf-Client-Cert-Sha256", SHA256),
     P(CLOUDFLARE, "Cf-Cert-Presented", yes),
     P(CLOUDFLARE, "Cf-Cert-Verified", yes),
     P(CLOUDFLARE, "Cf-Cert-Revoked", no),
-    P(CLOUDFLARE, "Cf-Cert-Issuer-Dn", issuer),
-    P(CLOUDFLARE, "Cf-Cert-Subject-Dn", subject),
-    P(CLOUDFLARE, "Cf-Cert-Issuer-Dn-Rfc2253", issuer),
-    P(CLOUDFLARE, "Cf-Cert-Subject-Dn-Rfc2253", subject),
-    P(CLOUDFLARE, "Cf-Cert-Issuer-Dn-Legacy", issuer_legacy),
-    P(CLOUDFLARE, "Cf-Cert-Subject-Dn-Legacy", subject_legacy),
-    P(CLOUDFLARE, "Cf-Cert-Serial", serial),
-    P(CLOUDFLARE, "Cf-Cert-Fingerprint-Sha256", sha256),
-    P(CLOUDFLARE, "Cf-Cert-Fingerprint-Sha1", sha1),
-    P(CLOUDFLARE, "Cf-Cert-Not-Before", not_before),
-    P(CLOUDFLARE, "Cf-Cert-Not-After", not_after),
+    F(CLOUDFLARE, "Cf-Cert-Issuer-Dn", ISSUER),
+    F(CLOUDFLARE, "Cf-Cert-Subject-Dn", SUBJECT),
+    F(CLOUDFLARE, "Cf-Cert-Issuer-Dn-Rfc2253", ISSUER),
+    F(CLOUDFLARE, "Cf-Cert-Subject-Dn-Rfc2253", SUBJECT),
+    F(CLOUDFLARE, "Cf-Cert-Issuer-Dn-Legacy", ISSUER_LEGACY),
+    F(CLOUDFLARE, "Cf-Cert-Subject-Dn-Legacy", SUBJECT_LEGACY),
+    F(CLOUDFLARE, "Cf-Cert-Serial", SERIAL),
+    F(CLOUDFLARE, "Cf-Cert-Fingerprint-Sha256", SHA256),
+    F(CLOUDFLARE, "Cf-Cert-Fingerprint-Sha1", SHA1),
+    F(CLOUDFLARE, "Cf-Cert-Not-Before", NOT_BEFORE),
+    F(CLOUDFLARE, "Cf-Cert-Not-After", NOT_AFTER),
 #undef P
+#undef F
 };
 enum { PRESETS = sizeof presets / sizeof *presets };
 
@@ -420,6 +378,14 @@ static bool is_set_by_hand(const struct location_conf *loc, struct str name)
     return false;
 }
 
+static void append_value(const struct preset *p, struct identity *i, struct buf *out)
+{
+    if (p->append)
+        p->append(i, out);
+    else
+        buf_append_str(out, identity_fact(i, p->fact));
+}
+
 void identity_presets_add(const struct request *req, struct headers *h, struct arena *a)
 {
     unsigned bits = req->location->proxy.client_identity;
@@ -430,7 +396,7 @@ void identity_presets_add(const struct request *req, struct headers *h, struct a
         if (!(presets[n].bit & bits) || is_set_by_hand(req->location, presets[n].name))
             continue;
         buf_clear(&value);
-        presets[n].append(req->identity, &value);
+        append_value(&presets[n], req->identity, &value);
         if (!buf_is_empty(&value) && header_value_is_valid(buf_str(&value)))
             headers_add(h, a, presets[n].name, arena_str(a, buf_str(&value)));
     }

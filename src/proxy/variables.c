@@ -220,15 +220,13 @@ bool variable_of_pairs(struct str text, struct str name, struct str *out)
 
 struct str request_id(struct request *req)
 {
-    static const char hex[] = "0123456789abcdef";
     if (req->id.ptr)
         return req->id;
     unsigned char random[16];
     tls_random(random, sizeof random);
-    char *text = arena_alloc(&req->arena, 2 * sizeof random);
-    for (size_t i = 0; i < sizeof random; i++) {
-        text[2 * i] = hex[random[i] >> 4];
-        text[2 * i + 1] = hex[random[i] & 15];
-    }
-    return req->id = str_make(text, 2 * sizeof random);
+    struct buf text = {0};
+    buf_append_hex(&text, random, sizeof random, ASCII_HEX_LOWER);
+    req->id = arena_str(&req->arena, buf_str(&text));
+    buf_deinit(&text);
+    return req->id;
 }

@@ -75,27 +75,18 @@ static bool none(struct request *req, const struct variable *v, struct str *out)
 
 /* ---- the client ---- */
 
-static bool of_identity(struct request *req, const struct variable *v, struct str *out)
-{
-    static struct str (*const fact[VARIABLE_IDS])(struct identity *) = {
-        [VARIABLE_ID_SSL_CLIENT_S_DN] = identity_subject,
-        [VARIABLE_ID_SSL_CLIENT_I_DN] = identity_issuer,
-        [VARIABLE_ID_SSL_CLIENT_S_DN_LEGACY] = identity_subject_legacy,
-        [VARIABLE_ID_SSL_CLIENT_I_DN_LEGACY] = identity_issuer_legacy,
-        [VARIABLE_ID_SSL_CLIENT_V_START] = identity_not_before,
-        [VARIABLE_ID_SSL_CLIENT_V_END] = identity_not_after,
-        [VARIABLE_ID_SSL_CLIENT_SERIAL] = identity_serial,
-        [VARIABLE_ID_SSL_CLIENT_FINGERPRINT] = identity_fingerprint,
-        [VARIABLE_ID_SSL_CLIENT_FINGERPRINT_SHA256] = identity_fingerprint_sha256,
-    };
-    if (req->identity)
-        *out = fact[v->id](req->identity);
-    return out->len > 0;
-}
-
 static bool of_fact(struct request *req, const struct variable *v, struct str *out)
 {
     static const enum identity_fact facts[VARIABLE_IDS] = {
+        [VARIABLE_ID_SSL_CLIENT_S_DN] = IDENTITY_SUBJECT,
+        [VARIABLE_ID_SSL_CLIENT_I_DN] = IDENTITY_ISSUER,
+        [VARIABLE_ID_SSL_CLIENT_S_DN_LEGACY] = IDENTITY_SUBJECT_LEGACY,
+        [VARIABLE_ID_SSL_CLIENT_I_DN_LEGACY] = IDENTITY_ISSUER_LEGACY,
+        [VARIABLE_ID_SSL_CLIENT_V_START] = IDENTITY_NOT_BEFORE,
+        [VARIABLE_ID_SSL_CLIENT_V_END] = IDENTITY_NOT_AFTER,
+        [VARIABLE_ID_SSL_CLIENT_SERIAL] = IDENTITY_SERIAL,
+        [VARIABLE_ID_SSL_CLIENT_FINGERPRINT] = IDENTITY_SHA1,
+        [VARIABLE_ID_SSL_CLIENT_FINGERPRINT_SHA256] = IDENTITY_SHA256,
         [VARIABLE_ID_SSL_CLIENT_CA] = IDENTITY_CA,
         [VARIABLE_ID_SSL_CLIENT_CHAIN] = IDENTITY_CHAIN,
         [VARIABLE_ID_SSL_CLIENT_CN] = IDENTITY_CN,
@@ -134,7 +125,7 @@ static bool ssl_client_refusal(struct request *req, const struct variable *v, st
 static bool ssl_client_raw_cert(struct request *req, const struct variable *v, struct str *out)
 {
     (void)v;
-    struct str pem = req->identity ? identity_pem(req->identity) : STR_NONE;
+    struct str pem = req->identity ? identity_fact(req->identity, IDENTITY_PEM) : STR_NONE;
     if (pem.len == 0)
         return false;
     *out = arena_concat(&req->arena, (struct str[]){pem, STR("\n")}, 2);
@@ -145,7 +136,7 @@ static bool ssl_client_raw_cert(struct request *req, const struct variable *v, s
 static bool ssl_client_cert(struct request *req, const struct variable *v, struct str *out)
 {
     (void)v;
-    struct str pem = req->identity ? identity_pem(req->identity) : STR_NONE;
+    struct str pem = req->identity ? identity_fact(req->identity, IDENTITY_PEM) : STR_NONE;
     if (pem.len == 0)
         return false;
     size_t lines = 0;
@@ -195,19 +186,19 @@ const struct variable_row variables_of_ssl[VARIABLE_IDS] = {
     [VARIABLE_ID_SSL_SIGALG] = {.value = none},
     [VARIABLE_ID_SSL_CLIENT_CERT] = {.value = ssl_client_cert, .is_constant = true},
     [VARIABLE_ID_SSL_CLIENT_ESCAPED_CERT] = {.value = ssl_client_escaped_cert, .is_constant = true},
-    [VARIABLE_ID_SSL_CLIENT_FINGERPRINT] = {.value = of_identity},
-    [VARIABLE_ID_SSL_CLIENT_FINGERPRINT_SHA256] = {.value = of_identity},
-    [VARIABLE_ID_SSL_CLIENT_I_DN] = {.value = of_identity},
-    [VARIABLE_ID_SSL_CLIENT_I_DN_LEGACY] = {.value = of_identity},
+    [VARIABLE_ID_SSL_CLIENT_FINGERPRINT] = {.value = of_fact},
+    [VARIABLE_ID_SSL_CLIENT_FINGERPRINT_SHA256] = {.value = of_fact},
+    [VARIABLE_ID_SSL_CLIENT_I_DN] = {.value = of_fact},
+    [VARIABLE_ID_SSL_CLIENT_I_DN_LEGACY] = {.value = of_fact},
     [VARIABLE_ID_SSL_CLIENT_RAW_CERT] = {.value = ssl_client_raw_cert, .is_constant = true},
     [VARIABLE_ID_SSL_CLIENT_REFUSAL] = {.value = ssl_client_refusal},
-    [VARIABLE_ID_SSL_CLIENT_S_DN] = {.value = of_identity},
-    [VARIABLE_ID_SSL_CLIENT_S_DN_LEGACY] = {.value = of_identity},
-    [VARIABLE_ID_SSL_CLIENT_SERIAL] = {.value = of_identity},
+    [VARIABLE_ID_SSL_CLIENT_S_DN] = {.value = of_fact},
+    [VARIABLE_ID_SSL_CLIENT_S_DN_LEGACY] = {.value = of_fact},
+    [VARIABLE_ID_SSL_CLIENT_SERIAL] = {.value = of_fact},
     [VARIABLE_ID_SSL_CLIENT_SIGALG] = {.value = none},
-    [VARIABLE_ID_SSL_CLIENT_V_END] = {.value = of_identity},
+    [VARIABLE_ID_SSL_CLIENT_V_END] = {.value = of_fact},
     [VARIABLE_ID_SSL_CLIENT_V_REMAIN] = {.value = ssl_client_v_remain},
-    [VARIABLE_ID_SSL_CLIENT_V_START] = {.value = of_identity},
+    [VARIABLE_ID_SSL_CLIENT_V_START] = {.value = of_fact},
     [VARIABLE_ID_SSL_CLIENT_VERIFY] = {.value = ssl_client_verify},
     [VARIABLE_ID_SSL_CLIENT_CA] = {.value = of_fact},
     [VARIABLE_ID_SSL_CLIENT_CHAIN] = {.value = of_fact},

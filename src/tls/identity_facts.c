@@ -1,4 +1,4 @@
-/* What a certificate says of its owner beyond nginx's variables: names, digests, the chain. */
+/* What a certificate says of its owner: nginx's values, names, digests, the chain. */
 #include <arpa/inet.h>
 #include <assert.h>
 #include <string.h>
@@ -69,7 +69,117 @@ bool identity_any_name(const struct identity *i, enum identity_fact fact,
     return false;
 }
 
-/* ---- facts ------------------------------------------------------------------------------------
+/* ---- nginx's ----------------------------------------------------------------------------------
+ */
+
+static void append_certificate(struct buf *out, struct str der)
+{
+    struct buf text = {0};
+    base64_append(&text, der);
+    struct str rest = buf_str(&text);
+    buf_append_str(out, STR("-----BEGIN CERTIFICATE-----\n"));
+    for (; rest.len > 0; rest = str_from(rest, 64)) {
+        buf_append_str(out, str_upto(rest, 64));
+        buf_append_char(out, '\n');
+    }
+    buf_append_str(out, STR("-----END CERTIFICATE-----"));
+    buf_deinit(&text);
+}
+
+static void append_pem(struct identity *i, struct buf *out)
+{
+    append_certificate(out, i->chain[0]);
+}
+
+static void append_subject(struct identity *i, struct buf *out)
+{
+    name_append_rfc2253(out, i->cert.subject);
+}
+
+static void append_issuer(struct identity *i, struct buf *out)
+{
+    name_append_rfc2253(out, i->cert.issuer);
+}
+
+static void append_subject_legacy(struct identity *i, struct buf *out)
+{
+    name_append_legacy(out, i->cert.subject);
+}
+
+static void append_issuer_legacy(struct identity *i, struct buf *out)
+{
+    name_append_legacy(out, i->cert.issuer);
+}
+
+/* OpenSSL's ASN1_TIME_print: "Nov  4 13:41:30 2026 GMT". */
+static void append_time(struct buf *out, time_t when)
+{
+    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    struct tm tm;
+    gmtime_r(&when, &tm);
+    buf_printf(out, "%s %2d %02d:%02d:%02d %d GMT", months[tm.tm_mon], tm.tm_mday, tm.tm_hour,
+               tm.tm_min, tm.tm_sec, tm.tm_year + 1900);
+}
+
+static void append_not_before(struct identity *i, struct buf *out)
+{
+    append_time(out, i->cert.not_before);
+}
+
+static void append_not_after(struct identity *i, struct buf *out)
+{
+    append_time(out, i->cert.not_after);
+}
+
+/* OpenSSL's i2a_ASN1_INTEGER: the magnitude, '-' before a negative one. */
+static void append_serial(struct identity *i, struct buf *out)
+{
+    unsigned char magnitude[24];
+    struct str serial = i->cert.serial;
+    if (serial.len == 0 || serial.len > sizeof magnitude)
+        return;
+    memcpy(magnitude, serial.ptr, serial.len);
+    if (magnitude[0] & 0x80) {
+        unsigned carry = 1;
+        for (size_t n = serial.len; n-- > 0;) {
+            carry += (unsigned char)~magnitude[n];
+            magnitude[n] = (unsigned char)carry;
+            carry >>= 8;
+        }
+        buf_append_char(out, '-');
+    }
+    size_t skip = serial.len > 1 && magnitude[0] == 0 ? 1 : 0;
+    buf_append_hex(out, magnitude + skip, serial.len - skip, ASCII_HEX_UPPER);
+}
+
+static size_t digest(struct str octets, mbedtls_md_type_t type, unsigned char out[static 64])
+{
+    const mbedtls_md_info_t *info = mbedtls_md_info_from_type(type);
+    int rc = mbedtls_md(info, (const unsigned char *)octets.ptr, octets.len, out);
+    assert(rc == 0);
+    (void)rc;
+    return mbedtls_md_get_size(info);
+}
+
+static void append_digest(struct buf *out, struct str octets, mbedtls_md_type_t type)
+{
+    unsigned char hash[64];
+    size_t size = digest(octets, type, hash);
+    buf_append_hex(out, hash, size, ASCII_HEX_LOWER);
+}
+
+static void append_sha1(struct identity *i, struct buf *out)
+{
+    append_digest(out, i->chain[0], MBEDTLS_MD_SHA1);
+}
+
+static void append_sha256(struct identity *i, struct buf *out)
+{
+    append_digest(out, i->chain[0], MBEDTLS_MD_SHA256);
+}
+
+/* ---- our own ------------------------------------------------------------------------------------
  */
 
 static void append_escaped(struct buf *out, struct str s, const char *also)
@@ -186,28 +296,17 @@ static void append_spiffe_id(struct identity *i, struct buf *out)
         buf_append_str(out, uri.value);
 }
 
-static void sha256(struct str octets, unsigned char out[static 32])
-{
-    int rc = mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256),
-                        (const unsigned char *)octets.ptr, octets.len, out);
-    assert(rc == 0);
-    (void)rc;
-}
-
 static void append_spki_sha256(struct identity *i, struct buf *out)
 {
-    unsigned char digest[32];
-    if (i->cert.spki.len == 0)
-        return;
-    sha256(i->cert.spki, digest);
-    identity_append_hex(out, digest, sizeof digest, "0123456789abcdef");
+    if (i->cert.spki.len > 0)
+        append_digest(out, i->cert.spki, MBEDTLS_MD_SHA256);
 }
 
 static void append_x5t_s256(struct identity *i, struct buf *out)
 {
-    unsigned char digest[32];
-    sha256(i->chain[0], digest);
-    base64url_append(out, str_make((char *)digest, sizeof digest));
+    unsigned char hash[64];
+    size_t size = digest(i->chain[0], MBEDTLS_MD_SHA256, hash);
+    base64url_append(out, str_make((char *)hash, size));
 }
 
 /* As $ssl_client_escaped_cert: all but RFC 3986's unreserved. */
@@ -226,7 +325,7 @@ static void append_chain(struct identity *i, struct buf *out)
 {
     struct buf pem = {0};
     for (size_t n = 0; n < i->count; n++) {
-        identity_append_pem(&pem, i->chain[n]);
+        append_certificate(&pem, i->chain[n]);
         buf_append_char(&pem, '\n');
     }
     append_percent_encoded(out, buf_str(&pem));
@@ -251,6 +350,16 @@ static void append_proved_at(struct identity *i, struct buf *out)
 struct str identity_fact(struct identity *i, enum identity_fact fact)
 {
     static void (*const append[IDENTITY_FACTS])(struct identity *i, struct buf *out) = {
+        [IDENTITY_PEM] = append_pem,
+        [IDENTITY_SUBJECT] = append_subject,
+        [IDENTITY_ISSUER] = append_issuer,
+        [IDENTITY_SUBJECT_LEGACY] = append_subject_legacy,
+        [IDENTITY_ISSUER_LEGACY] = append_issuer_legacy,
+        [IDENTITY_SERIAL] = append_serial,
+        [IDENTITY_SHA1] = append_sha1,
+        [IDENTITY_SHA256] = append_sha256,
+        [IDENTITY_NOT_BEFORE] = append_not_before,
+        [IDENTITY_NOT_AFTER] = append_not_after,
         [IDENTITY_CN] = append_common_name,
         [IDENTITY_SAN_DNS] = append_dns,
         [IDENTITY_SAN_EMAIL] = append_email,

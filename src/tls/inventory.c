@@ -42,7 +42,7 @@ static void add_own(const struct key_pair *pair, struct arena *a, struct tls_inv
     struct identity *i = identity_new(&der, 1);
     *VEC_PUSH(a, &out->own) = (struct tls_own){
         .path = arena_str(a, pair->certificate_path),
-        .subject = arena_str(a, identity_subject(i)),
+        .subject = arena_str(a, identity_fact(i, IDENTITY_SUBJECT)),
         .not_after = identity_not_after_time(i),
     };
     identity_unref(i);

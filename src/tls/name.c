@@ -324,12 +324,6 @@ static void append_type(struct buf *out, struct str oid)
     buf_append_char(out, '=');
 }
 
-static void append_hex(struct buf *out, struct str octets)
-{
-    for (size_t i = 0; i < octets.len; i++)
-        buf_printf(out, "%02X", (unsigned char)octets.ptr[i]);
-}
-
 const char *name_attribute(const struct name_walk *w)
 {
     return attribute_name(w->oid);
@@ -362,7 +356,7 @@ static void append_value_rfc2253(struct buf *out, const struct name_walk *w)
     int width = character_width(w->tag);
     if (width < 0 || attribute_name(w->oid) == NULL) {
         buf_append_char(out, '#');
-        append_hex(out, w->value_der);
+        buf_append_hex(out, w->value_der.ptr, w->value_der.len, ASCII_HEX_UPPER);
         return;
     }
     struct str rest = w->value;

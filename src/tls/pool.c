@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "der.h"
@@ -11,6 +10,7 @@
 #include "pem.h"
 #include "portcullis/base/file.h"
 #include "portcullis/base/memory.h"
+#include "portcullis/base/random.h"
 
 /* ---- reports ----------------------------------------------------------------------------------
  */
@@ -36,7 +36,7 @@ struct tls_pool *tls_pool_new(void)
     struct tls_pool *p = MEM_NEW(struct tls_pool);
     arena_init(&p->arena, 4096);
     p->key_line = -1;
-    must(getrandom(p->id, sizeof p->id, 0) == sizeof p->id ? 0 : -1);
+    must(random_fill(p->id, sizeof p->id) ? 0 : -1);
     list_init(&p->contexts);
     return p;
 }

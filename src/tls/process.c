@@ -1,11 +1,8 @@
-/* What a process needs for mbedTLS: randomness. All of it comes from the kernel's generator, so
- * there is no state that two processes could share after a fork (CVE-2026-25835). */
+/* What a process needs for mbedTLS: its primitives, and base/random's randomness. */
 #include <assert.h>
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include <mbedtls/build_info.h>
 #include <mbedtls/sha256.h>
@@ -20,28 +17,14 @@ static bool crypto_start(void)
     return true;
 }
 #endif
+#include "portcullis/base/random.h"
 #include "portcullis/tls/context.h"
 #include "random.h"
-
-static bool fill(void *out, size_t size)
-{
-    unsigned char *p = out;
-    while (size > 0) {
-        ssize_t n = getrandom(p, size, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        p += n;
-        size -= (size_t)n;
-    }
-    return true;
-}
 
 int random_for_mbedtls(void *unused, unsigned char *out, size_t size)
 {
     (void)unused;
-    return fill(out, size) ? 0 : -1;
+    return random_fill(out, size) ? 0 : -1;
 }
 
 /* The PSA layer, which TLS 1.3 uses, takes its randomness here (MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG).
@@ -51,7 +34,7 @@ psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context
                                              size_t *output_length)
 {
     (void)context;
-    if (!fill(output, output_size))
+    if (!random_fill(output, output_size))
         return PSA_ERROR_INSUFFICIENT_ENTROPY;
     *output_length = output_size;
     return PSA_SUCCESS;
@@ -76,7 +59,7 @@ uint64_t tls_tag(const unsigned char seed[static 32], struct str s)
 
 void tls_random(void *out, size_t size)
 {
-    bool done = fill(out, size);
+    bool done = random_fill(out, size);
     assert(done); /* tls_process_start has seen that the generator works. */
     (void)done;
 }
@@ -84,7 +67,7 @@ void tls_random(void *out, size_t size)
 bool tls_process_start(void)
 {
     unsigned char probe[16];
-    return fill(probe, sizeof probe) && crypto_start() && psa_crypto_init() == PSA_SUCCESS;
+    return random_fill(probe, sizeof probe) && crypto_start() && psa_crypto_init() == PSA_SUCCESS;
 }
 
 const char *tls_library_version(void)

@@ -327,7 +327,6 @@ static struct str root_of(const mbedtls_ssl_session *m)
 
 struct str resume_session_id(struct tls_session *s)
 {
-    static const char digits[] = "0123456789abcdef";
     const mbedtls_ssl_session *m = s->ssl.MBEDTLS_PRIVATE(session);
     unsigned char digest[32];
     if (m == NULL)
@@ -338,7 +337,7 @@ struct str resume_session_id(struct tls_session *s)
     assert(rc == 0);
     (void)rc;
     struct buf hex = {0};
-    identity_append_hex(&hex, digest, sizeof digest, digits);
+    buf_append_hex(&hex, digest, sizeof digest, ASCII_HEX_LOWER);
     struct str id = arena_str(&s->arena, buf_str(&hex));
     buf_deinit(&hex);
     return id;

@@ -10,10 +10,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void look_at(struct identity *i)
 {
-    size_t length = identity_subject(i).len + identity_issuer(i).len + identity_pem(i).len +
-                    identity_subject_legacy(i).len + identity_issuer_legacy(i).len +
-                    identity_not_before(i).len + identity_not_after(i).len +
-                    identity_serial(i).len + identity_verify_text(i).len + identity_detail(i).len;
+    size_t length = identity_fact(i, IDENTITY_SUBJECT).len + identity_fact(i, IDENTITY_ISSUER).len +
+                    identity_fact(i, IDENTITY_PEM).len +
+                    identity_fact(i, IDENTITY_SUBJECT_LEGACY).len +
+                    identity_fact(i, IDENTITY_ISSUER_LEGACY).len +
+                    identity_fact(i, IDENTITY_NOT_BEFORE).len +
+                    identity_fact(i, IDENTITY_NOT_AFTER).len +
+                    identity_fact(i, IDENTITY_SERIAL).len + identity_verify_text(i).len +
+                    identity_detail(i).len;
     assert(length < 1 << 24);
 }
 

@@ -31,6 +31,10 @@ void buf_added(struct buf *b, size_t size);
 void buf_append(struct buf *b, const void *data, size_t size);
 void buf_append_str(struct buf *b, struct str s);
 void buf_append_char(struct buf *b, char c);
+/* Two digits an octet; digits: ASCII_HEX_LOWER or ASCII_HEX_UPPER. */
+void buf_append_hex(struct buf *b, const void *octets, size_t count, const char *digits);
+#define ASCII_HEX_LOWER "0123456789abcdef"
+#define ASCII_HEX_UPPER "0123456789ABCDEF"
 /* Plain runs are appended whole; what needs an escape goes to escape() one by one. */
 void buf_append_escaped(struct buf *b, struct str s, bool (*is_special)(unsigned char c),
                         void (*escape)(struct buf *b, unsigned char c));

@@ -4,9 +4,8 @@
  * RFC 7748. A function that can fail says so by false; what it would have written is then
  * undefined.
  *
- * All randomness is the kernel's (getrandom), asked each time: there is no generator's state in the
- * process, so none that two processes could share after a fork. Keys, secrets and what was derived
- * from them are wiped here and by libcrypto before their memory is given back. */
+ * All randomness is base/random's: no generator's state is in the process. Keys, secrets and what
+ * was derived from them are wiped here and by libcrypto before their memory is given back. */
 #ifndef PORTCULLIS_CRYPTO_ENGINE_H
 #define PORTCULLIS_CRYPTO_ENGINE_H
 
@@ -18,8 +17,6 @@
  * having it done before processes are forked. False: libcrypto lacks something. */
 bool crypto_start(void);
 const char *crypto_version(void); /* "OpenSSL 3.0.19 3 Feb 2026" */
-/* False: the kernel gave none. */
-bool crypto_random(void *out, size_t size);
 /* In constant time. */
 bool crypto_equal(const void *a, const void *b, size_t size);
 void crypto_wipe(void *p, size_t size);

@@ -49,27 +49,27 @@ bool identity_refusal_is_about_issuer(const struct identity *i);
 /* Its SubjectPublicKeyInfo (DER); empty without a certificate that can be read. */
 struct str identity_public_key(const struct identity *i);
 
-/* Values of nginx's $ssl_client_*; empty without a certificate. They live as long as the identity.
- */
-struct str identity_verify_text(const struct identity *i); /* SUCCESS, NONE, FAILED:words */
-struct str identity_pem(struct identity *i);               /* PEM with its last newline cut */
-struct str identity_subject(struct identity *i);           /* RFC 2253 */
-struct str identity_issuer(struct identity *i);
-struct str identity_subject_legacy(struct identity *i); /* /CN=client */
-struct str identity_issuer_legacy(struct identity *i);
-struct str identity_serial(struct identity *i);      /* upper-case hex */
-struct str identity_fingerprint(struct identity *i); /* SHA-1, lower-case hex */
-struct str identity_fingerprint_sha256(struct identity *i);
-struct str identity_not_before(struct identity *i); /* "Nov 24 13:41:30 2026 GMT" */
-struct str identity_not_after(struct identity *i);
+/* $ssl_client_verify: SUCCESS, NONE, FAILED:words. */
+struct str identity_verify_text(const struct identity *i);
 time_t identity_not_after_time(const struct identity *i);
 time_t identity_not_before_time(const struct identity *i);
 
-/* ---- identity_facts.c: what nginx has no variables for ---- */
+/* ---- identity_facts.c: what the certificate says ---- */
 
-/* One text each, empty when there is none. What is not printable ASCII, and "\", is written \XX
- * (two hex digits), in lists "," too. */
+/* One text each, empty when there is none; made when first asked for, it lives as long as the
+ * identity. The first ten are as nginx's $ssl_client_*. In the others, what is not printable ASCII,
+ * and "\", is written \XX (two hex digits), in lists "," too. */
 enum identity_fact {
+    IDENTITY_PEM,     /* its last newline cut */
+    IDENTITY_SUBJECT, /* RFC 2253 */
+    IDENTITY_ISSUER,
+    IDENTITY_SUBJECT_LEGACY, /* /CN=client */
+    IDENTITY_ISSUER_LEGACY,
+    IDENTITY_SERIAL, /* upper-case hex */
+    IDENTITY_SHA1,   /* of the certificate, lower-case hex */
+    IDENTITY_SHA256,
+    IDENTITY_NOT_BEFORE, /* "Nov 24 13:41:30 2026 GMT" */
+    IDENTITY_NOT_AFTER,
     IDENTITY_CN,      /* of several the last in the subject, the most specific */
     IDENTITY_SAN_DNS, /* lists of the subjectAltName, joined by "," */
     IDENTITY_SAN_EMAIL,

@@ -72,6 +72,15 @@ Test(buf, moves_at_most_so_much)
     cr_assert_eq(buf_move_some(&other, &b, 3), 1);
 }
 
+Test(buf, appends_octets_as_hex_digits)
+{
+    buf_append_str(&b, STR("="));
+    buf_append_hex(&b, "\x00\x9a\xff", 3, ASCII_HEX_LOWER);
+    buf_append_hex(&b, "\x00\x9a\xff", 3, ASCII_HEX_UPPER);
+    buf_append_hex(&b, "", 0, ASCII_HEX_UPPER);
+    cr_expect(str_eq_z(buf_str(&b), "=009aff009AFF"), "%.*s", STR_ARG(buf_str(&b)));
+}
+
 Test(buf, gives_memory_back_only_when_empty)
 {
     buf_append_str(&b, STR("abcd"));

@@ -11,6 +11,7 @@
 #include <mbedtls/rsa.h>
 #include <psa/crypto.h>
 
+#include "portcullis/base/random.h"
 #include "support.h"
 
 static int seeded(void *unused, unsigned char *out, size_t size)
@@ -26,7 +27,7 @@ psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context
 {
     (void)context;
     *length = size;
-    return crypto_random(output, size) ? PSA_SUCCESS : PSA_ERROR_INSUFFICIENT_ENTROPY;
+    return random_fill(output, size) ? PSA_SUCCESS : PSA_ERROR_INSUFFICIENT_ENTROPY;
 }
 
 /* ---- GCM by the book: SP 800-38D, 6.3 to 7.1 --------------------------------------------------

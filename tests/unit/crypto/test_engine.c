@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "portcullis/base/random.h"
 #include "support.h"
 
 /* ---- hashes: FIPS 180-4's examples, and the hash of the hashes of 0 to 300 octets (which
@@ -563,7 +564,7 @@ static void draw(struct drawn *d)
     static const unsigned char key[32] = {1}, digest[32] = {2};
     unsigned char point[CRYPTO_POINT_MAX], s[CRYPTO_CURVE_BYTES_MAX];
     memset(d, 0, sizeof *d);
-    cr_assert(crypto_random(d->random, sizeof d->random));
+    cr_assert(random_fill(d->random, sizeof d->random));
     for (enum crypto_curve curve = 0; curve < CRYPTO_CURVES; curve++)
         cr_assert(crypto_ec_generate(curve, d->key[curve], point));
     cr_assert(crypto_ecdsa_sign(CRYPTO_P256, key, digest, 32, d->r, s));

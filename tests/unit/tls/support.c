@@ -260,6 +260,24 @@ void pair_start(struct pair *p, const struct tls_context *server, const struct t
     p->client = tls_session_new_client(client, str_of(server_name));
 }
 
+struct zone ticket_zone;
+
+void tickets_start(void)
+{
+    clock_fix(1800000000000, TICKETS_START_MS);
+    ticket_zone = (struct zone){.name = STR("tickets"), .size = TLS_TICKET_ZONE_SIZE};
+    int fd = zone_create(ticket_zone.size);
+    cr_assert(fd != -1 && zone_map(&ticket_zone, fd));
+    close(fd);
+    cr_assert(tls_process_start());
+}
+
+void tickets_end(void)
+{
+    zone_unmap(&ticket_zone);
+    clock_unfix();
+}
+
 static size_t carry(struct pair *p, struct buf *from, struct buf *to)
 {
     return buf_move_some(to, from, p->step == 0 ? buf_len(from) : p->step);

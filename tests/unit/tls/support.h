@@ -47,6 +47,13 @@ struct tls_context *context_of(const struct tls_settings *s);
 extern char last_report[512];
 extern struct tls_report reports;
 
+/* A test suite's .init and .fini where sessions are resumed: an empty zone for ticket keys, and a
+ * clock that stands still. */
+extern struct zone ticket_zone;
+enum { TICKETS_START_MS = 1000000 };
+void tickets_start(void);
+void tickets_end(void);
+
 /* Two ends, connected. */
 struct pair {
     struct tls_session *client, *server;

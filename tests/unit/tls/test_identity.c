@@ -56,17 +56,19 @@ Test(identity, texts_are_those_of_openssl)
     };
     for (size_t n = 0; n < sizeof files / sizeof *files; n++) {
         struct identity *i = identity_of(files[n]);
-        expect_as_openssl(files[n], "-subject -nameopt RFC2253", identity_subject(i));
-        expect_as_openssl(files[n], "-issuer -nameopt RFC2253", identity_issuer(i));
-        expect_as_openssl(files[n], "-serial", identity_serial(i));
-        expect_as_openssl(files[n], "-startdate", identity_not_before(i));
-        expect_as_openssl(files[n], "-enddate", identity_not_after(i));
-        expect_fingerprint(files[n], "sha1", identity_fingerprint(i));
-        expect_fingerprint(files[n], "sha256", identity_fingerprint_sha256(i));
+        expect_as_openssl(files[n], "-subject -nameopt RFC2253",
+                          identity_fact(i, IDENTITY_SUBJECT));
+        expect_as_openssl(files[n], "-issuer -nameopt RFC2253", identity_fact(i, IDENTITY_ISSUER));
+        expect_as_openssl(files[n], "-serial", identity_fact(i, IDENTITY_SERIAL));
+        expect_as_openssl(files[n], "-startdate", identity_fact(i, IDENTITY_NOT_BEFORE));
+        expect_as_openssl(files[n], "-enddate", identity_fact(i, IDENTITY_NOT_AFTER));
+        expect_fingerprint(files[n], "sha1", identity_fact(i, IDENTITY_SHA1));
+        expect_fingerprint(files[n], "sha256", identity_fact(i, IDENTITY_SHA256));
         char command[300];
         snprintf(command, sizeof command, "openssl x509 -in %s", files[n]);
         struct buf pem = command_output(command);
-        cr_expect(str_eq(str_upto(buf_str(&pem), buf_len(&pem) - 1), identity_pem(i)));
+        cr_expect(
+            str_eq(str_upto(buf_str(&pem), buf_len(&pem) - 1), identity_fact(i, IDENTITY_PEM)));
         buf_deinit(&pem);
         identity_unref(i);
     }
@@ -100,7 +102,8 @@ Test(identity, odd_names_are_those_of_openssl)
             struct buf none = command_output(command);
             buf_deinit(&none);
             struct identity *i = identity_of("odd.crt");
-            expect_as_openssl("odd.crt", "-subject -nameopt RFC2253", identity_subject(i));
+            expect_as_openssl("odd.crt", "-subject -nameopt RFC2253",
+                              identity_fact(i, IDENTITY_SUBJECT));
             identity_unref(i);
         }
 }
@@ -126,8 +129,9 @@ Test(identity, legacy_names_are_those_of_x509_name_oneline)
         struct buf none = command_output(command);
         buf_deinit(&none);
         struct identity *i = identity_of("legacy.crt");
-        cr_expect(str_eq_z(identity_subject_legacy(i), cases[n].text), "%.*s, not %s",
-                  STR_ARG(identity_subject_legacy(i)), cases[n].text);
+        cr_expect(str_eq_z(identity_fact(i, IDENTITY_SUBJECT_LEGACY), cases[n].text),
+                  "%.*s, not %s", STR_ARG(identity_fact(i, IDENTITY_SUBJECT_LEGACY)),
+                  cases[n].text);
         identity_unref(i);
     }
 }
@@ -200,8 +204,9 @@ Test(identity, says_when_and_why_it_was_revoked)
 Test(identity, without_a_certificate_has_no_texts)
 {
     struct identity *i = identity_ref(identity_new(NULL, 0));
-    cr_expect_eq(identity_subject(i).len + identity_pem(i).len + identity_serial(i).len +
-                     identity_fingerprint(i).len + identity_not_after(i).len,
+    cr_expect_eq(identity_fact(i, IDENTITY_SUBJECT).len + identity_fact(i, IDENTITY_PEM).len +
+                     identity_fact(i, IDENTITY_SERIAL).len + identity_fact(i, IDENTITY_SHA1).len +
+                     identity_fact(i, IDENTITY_NOT_AFTER).len,
                  0);
     cr_expect(str_eq_z(identity_verify_text(i), "NONE"));
     identity_unref(i);
@@ -217,7 +222,7 @@ Test(identity, of_octets_that_are_no_certificate_is_refused)
         struct identity *i = identity_new(&junk[n], 1);
         identity_judge(i, t, time(NULL), &rules);
         cr_expect_eq(identity_refusal(i), REFUSAL_CERT_MALFORMED);
-        cr_expect_eq(identity_subject(i).len, 0);
+        cr_expect_eq(identity_fact(i, IDENTITY_SUBJECT).len, 0);
         identity_unref(i);
     }
     trust_free(t);

@@ -51,7 +51,8 @@ static void serve_one(int fd, struct tls_context *context, int port)
             struct identity *i = tls_session_identity(s);
             answered = true;
             buf_printf(&answer, "[%.*s/%s/%.*s]\n", STR_ARG(identity_verify_text(i)),
-                       refusal_code(identity_refusal(i)), STR_ARG(identity_subject(i)));
+                       refusal_code(identity_refusal(i)),
+                       STR_ARG(identity_fact(i, IDENTITY_SUBJECT)));
             tls_session_send(s, buf_str(&answer), &out);
         }
         if (str_search(buf_str(&plain), STR("bye")) != SIZE_MAX) {

@@ -9,27 +9,7 @@
 #include "portcullis/base/memory.h"
 #include "support.h"
 
-enum { START_MS = 1000000 };
-
-static struct zone zone;
-
-static void make_zone(void)
-{
-    clock_fix(1800000000000, START_MS);
-    zone = (struct zone){.name = STR("tickets"), .size = TLS_TICKET_ZONE_SIZE};
-    int fd = zone_create(zone.size);
-    cr_assert(fd != -1 && zone_map(&zone, fd));
-    close(fd);
-    cr_assert(tls_process_start());
-}
-
-static void drop_zone(void)
-{
-    zone_unmap(&zone);
-    clock_unfix();
-}
-
-TestSuite(resumption, .init = make_zone, .fini = drop_zone);
+TestSuite(resumption, .init = tickets_start, .fini = tickets_end);
 
 enum { TIMEOUT = 300 };
 static const unsigned versions[] = {TLS_PROTOCOL_1_2, TLS_PROTOCOL_1_3};
@@ -39,8 +19,8 @@ static struct tls_settings resuming(void)
     struct tls_settings s = article();
     s.session_tickets = true;
     s.session_timeout_ms = TIMEOUT * 1000;
-    s.ticket_zone = &zone;
-    clock_fix((int64_t)time(NULL) * 1000, START_MS);
+    s.ticket_zone = &ticket_zone;
+    clock_fix((int64_t)time(NULL) * 1000, TICKETS_START_MS);
     return s;
 }
 
@@ -122,7 +102,7 @@ Test(resumption, knows_the_client_without_its_certificate)
         struct identity *i = tls_session_identity(p.server);
         cr_expect(tls_session_is_reused(p.server));
         cr_expect(identity_is_verified(i));
-        cr_expect(str_eq_z(identity_subject(i), "CN=client"));
+        cr_expect(str_eq_z(identity_fact(i, IDENTITY_SUBJECT), "CN=client"));
         cr_expect_eq(identity_proved_at(i), clock_wall());
         cr_expect_eq(tls_session_id(p.server).len, 64);
         pair_free(&p);
@@ -167,7 +147,7 @@ Test(resumption, goes_on_where_full_handshakes_are_shed)
         cr_expect_eq(shed_or_served(server, client, &kept, &status), 0);
         cr_expect_eq(status, TLS_OPEN);
         /* A ticket that is not taken buys nothing. */
-        clock_fix(clock_wall_ms() + (TIMEOUT + 1) * 1000, START_MS + (TIMEOUT + 1) * 1000);
+        clock_fix(clock_wall_ms() + (TIMEOUT + 1) * 1000, TICKETS_START_MS + (TIMEOUT + 1) * 1000);
         cr_expect_eq(shed_or_served(server, client, &kept, &status), 1);
         cr_expect_eq(status, TLS_FAILED);
         mbedtls_ssl_session_free(&kept);
@@ -182,20 +162,20 @@ Test(resumption, ends_when_the_proof_is_too_old_or_the_certificate)
     enum refusal refusal;
     int64_t now = clock_wall_ms();
     cr_assert(first(server, client, &kept));
-    clock_fix(now + TIMEOUT * 1000 - 1000, START_MS + TIMEOUT * 1000 - 1000);
+    clock_fix(now + TIMEOUT * 1000 - 1000, TICKETS_START_MS + TIMEOUT * 1000 - 1000);
     cr_expect(resumes(server, client, &kept, &refusal));
-    clock_fix(now + TIMEOUT * 1000, START_MS + TIMEOUT * 1000);
+    clock_fix(now + TIMEOUT * 1000, TICKETS_START_MS + TIMEOUT * 1000);
     cr_expect_not(resumes(server, client, &kept, &refusal));
     cr_expect_eq(refusal, REFUSAL_NONE);
     /* A clock that was set back does not lengthen it. */
-    clock_fix(now - 60000, START_MS);
+    clock_fix(now - 60000, TICKETS_START_MS);
     cr_expect_not(resumes(server, client, &kept, &refusal));
     mbedtls_ssl_session_free(&kept);
     s.session_timeout_ms = INT64_MAX / 2;
     server = context_of(&s);
-    clock_fix(now, START_MS);
+    clock_fix(now, TICKETS_START_MS);
     cr_assert(first(server, client, &kept));
-    clock_fix(now + INT64_C(50) * 365 * 86400000, START_MS);
+    clock_fix(now + INT64_C(50) * 365 * 86400000, TICKETS_START_MS);
     cr_expect_not(resumes(server, client, &kept, &refusal));
     cr_expect_eq(refusal, REFUSAL_CERT_EXPIRED);
     mbedtls_ssl_session_free(&kept);
@@ -212,7 +192,7 @@ Test(resumption, does_not_renew_the_proof)
     arena_init(&a, 1024);
     cr_assert(first(server, client, &kept));
     int64_t proved_at = clock_wall();
-    clock_fix(clock_wall_ms() + 3000, START_MS + 3000);
+    clock_fix(clock_wall_ms() + 3000, TICKETS_START_MS + 3000);
     connect_with(&p, server, client, &kept);
     cr_assert(tls_session_is_reused(p.server));
     mbedtls_ssl_session_init(&renewed);
@@ -441,8 +421,8 @@ Test(resumption, is_of_the_ticket_that_was_taken)
     cr_assert(first(before, client_of(TLS_PROTOCOL_1_2, "rogues/revoked"), &revoked));
     add_ticket(&other, &revoked);
     cr_assert(offer_tickets(&p, after, &good, STR_NONE, buf_str(&other)));
-    cr_expect(str_eq_z(identity_subject(p.server->candidate), "CN=client good"), "%.*s",
-              STR_ARG(identity_subject(p.server->candidate)));
+    cr_expect(str_eq_z(identity_fact(p.server->candidate, IDENTITY_SUBJECT), "CN=client good"),
+              "%.*s", STR_ARG(identity_fact(p.server->candidate, IDENTITY_SUBJECT)));
     pair_free(&p);
     buf_deinit(&other);
     mbedtls_ssl_session_free(&good);

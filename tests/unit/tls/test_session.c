@@ -39,8 +39,8 @@ Test(session, tells_who_the_client_is_in_both_versions)
         cr_assert_not_null(i);
         cr_expect(identity_is_verified(i), "%.*s", STR_ARG(identity_detail(i)));
         cr_expect(str_eq_z(identity_verify_text(i), "SUCCESS"));
-        cr_expect(str_eq_z(identity_subject(i), "CN=client"));
-        cr_expect(str_eq_z(identity_issuer_legacy(i), "/CN=my-ca"));
+        cr_expect(str_eq_z(identity_fact(i, IDENTITY_SUBJECT), "CN=client"));
+        cr_expect(str_eq_z(identity_fact(i, IDENTITY_ISSUER_LEGACY), "/CN=my-ca"));
         cr_expect(str_eq_z(tls_session_protocol(p.server), v == 0 ? "TLSv1.2" : "TLSv1.3"));
         cr_expect(str_eq_z(tls_session_cipher(p.server),
                            v == 0 ? "ECDHE-ECDSA-AES256-GCM-SHA384" : "TLS_AES_256_GCM_SHA384"),

@@ -5,34 +5,16 @@
 #include "portcullis/base/clock.h"
 #include "support.h"
 
-enum { PERIOD_MS = 60000, START_MS = 1000000 };
-
-static struct zone zone;
-
-static void make_zone(void)
-{
-    clock_fix(1800000000000, START_MS);
-    zone = (struct zone){.name = STR("tickets"), .size = TLS_TICKET_ZONE_SIZE};
-    int fd = zone_create(zone.size);
-    cr_assert(fd != -1 && zone_map(&zone, fd));
-    close(fd);
-    cr_assert(tls_process_start());
-}
-
-static void drop_zone(void)
-{
-    zone_unmap(&zone);
-    clock_unfix();
-}
+enum { PERIOD_MS = 60000 };
 
 static void at(int64_t ms)
 {
-    clock_fix(1800000000000 + ms, START_MS + ms);
+    clock_fix(1800000000000 + ms, TICKETS_START_MS + ms);
 }
 
 /* ---- keys ---- */
 
-TestSuite(ticket_keys, .init = make_zone, .fini = drop_zone);
+TestSuite(ticket_keys, .init = tickets_start, .fini = tickets_end);
 
 static void name_of(struct ticket_keys *k, unsigned char out[static TICKET_KEY_NAME])
 {
@@ -43,11 +25,11 @@ static void name_of(struct ticket_keys *k, unsigned char out[static TICKET_KEY_N
 
 Test(ticket_keys, are_the_same_for_all_workers_whenever_they_start)
 {
-    struct ticket_keys *early = ticket_keys_in_zone(&zone, PERIOD_MS);
+    struct ticket_keys *early = ticket_keys_in_zone(&ticket_zone, PERIOD_MS);
     unsigned char first[TICKET_KEY_NAME], other[TICKET_KEY_NAME];
     name_of(early, first);
     for (int64_t ms = 0; ms < 20 * PERIOD_MS; ms += PERIOD_MS / 2) {
-        struct ticket_keys *late = ticket_keys_in_zone(&zone, PERIOD_MS);
+        struct ticket_keys *late = ticket_keys_in_zone(&ticket_zone, PERIOD_MS);
         at(ms);
         name_of(late, other);
         name_of(early, first);
@@ -59,7 +41,7 @@ Test(ticket_keys, are_the_same_for_all_workers_whenever_they_start)
 
 Test(ticket_keys, open_for_one_more_period_and_no_longer)
 {
-    struct ticket_keys *k = ticket_keys_in_zone(&zone, PERIOD_MS);
+    struct ticket_keys *k = ticket_keys_in_zone(&ticket_zone, PERIOD_MS);
     unsigned char first[TICKET_KEY_NAME], second[TICKET_KEY_NAME];
     name_of(k, first);
     at(PERIOD_MS);
@@ -78,38 +60,39 @@ Test(ticket_keys, leave_no_seed_and_no_older_secret_behind)
     enum { SLOT = 48, SECRET_AT = 8, SECRET = 32 };
     static const unsigned char nothing[32];
     unsigned char before[TLS_TICKET_ZONE_SIZE];
-    struct ticket_keys *k = ticket_keys_in_zone(&zone, PERIOD_MS);
+    struct ticket_keys *k = ticket_keys_in_zone(&ticket_zone, PERIOD_MS);
     ticket_keys_current(k);
-    cr_expect_arr_eq(zone.birth->seed, nothing, 32);
-    memcpy(before, zone.memory, sizeof before);
+    cr_expect_arr_eq(ticket_zone.birth->seed, nothing, 32);
+    memcpy(before, ticket_zone.memory, sizeof before);
     at(2 * PERIOD_MS);
     ticket_keys_current(k);
     for (size_t slot = 0; slot < 2; slot++)
         for (size_t i = 0; i < SECRET; i += 8)
-            cr_expect_null(memmem(zone.memory, zone.size, before + slot * SLOT + SECRET_AT + i, 8),
+            cr_expect_null(memmem(ticket_zone.memory, ticket_zone.size,
+                                  before + slot * SLOT + SECRET_AT + i, 8),
                            "slot %zu at %zu", slot, i);
     ticket_keys_free(k);
 }
 
 Test(ticket_keys, survive_a_worker_that_dies_while_it_writes)
 {
-    struct ticket_keys *k = ticket_keys_in_zone(&zone, PERIOD_MS), *late;
+    struct ticket_keys *k = ticket_keys_in_zone(&ticket_zone, PERIOD_MS), *late;
     unsigned char expected[TICKET_KEY_NAME], found[TICKET_KEY_NAME];
     ticket_keys_current(k);
     for (size_t slot = 0; slot < 2; slot++) {
         unsigned char kept[TLS_TICKET_ZONE_SIZE];
-        memcpy(kept, zone.memory, sizeof kept);
-        ((unsigned char *)zone.memory)[slot * 48 + 20] ^= 1;
+        memcpy(kept, ticket_zone.memory, sizeof kept);
+        ((unsigned char *)ticket_zone.memory)[slot * 48 + 20] ^= 1;
         at(5 * PERIOD_MS);
-        late = ticket_keys_in_zone(&zone, PERIOD_MS);
+        late = ticket_keys_in_zone(&ticket_zone, PERIOD_MS);
         name_of(late, found);
         name_of(k, expected);
         cr_expect_arr_eq(found, expected, TICKET_KEY_NAME, "slot %zu", slot);
         ticket_keys_free(late);
     }
     /* With nothing left there are no keys, rather than known ones. */
-    memset(zone.memory, 0, zone.size);
-    late = ticket_keys_in_zone(&zone, PERIOD_MS);
+    memset(ticket_zone.memory, 0, ticket_zone.size);
+    late = ticket_keys_in_zone(&ticket_zone, PERIOD_MS);
     cr_expect_null(ticket_keys_current(late));
     ticket_keys_free(late);
     at(6 * PERIOD_MS);
@@ -136,7 +119,7 @@ Test(ticket_keys, of_files_have_one_of_two_sizes_and_the_first_seals)
 
 /* ---- tickets ---- */
 
-TestSuite(ticket, .init = make_zone, .fini = drop_zone);
+TestSuite(ticket, .init = tickets_start, .fini = tickets_end);
 
 static const struct ticket example = {
     .version = 0x0304,
@@ -153,7 +136,7 @@ static const struct ticket example = {
 
 Test(ticket, carries_what_was_put_in)
 {
-    struct ticket_keys *k = ticket_keys_in_zone(&zone, PERIOD_MS);
+    struct ticket_keys *k = ticket_keys_in_zone(&ticket_zone, PERIOD_MS);
     unsigned char sealed[TICKET_SIZE_MAX];
     struct ticket t;
     struct arena a;
@@ -175,7 +158,7 @@ Test(ticket, carries_what_was_put_in)
 
 Test(ticket, opens_neither_elsewhere_nor_cut_nor_changed)
 {
-    struct ticket_keys *k = ticket_keys_in_zone(&zone, PERIOD_MS);
+    struct ticket_keys *k = ticket_keys_in_zone(&ticket_zone, PERIOD_MS);
     unsigned char sealed[TICKET_SIZE_MAX];
     struct ticket t;
     struct arena a;
@@ -199,7 +182,7 @@ Test(ticket, opens_neither_elsewhere_nor_cut_nor_changed)
 Test(ticket, of_another_release_leaves_no_secret_behind)
 {
     static const char state[] = "\xff an other format with the 0123456789abcdef secret";
-    struct ticket_keys *k = ticket_keys_in_zone(&zone, PERIOD_MS);
+    struct ticket_keys *k = ticket_keys_in_zone(&ticket_zone, PERIOD_MS);
     struct ticket_key *key = ticket_keys_current(k);
     unsigned char sealed[28 + sizeof state + 16] = {0};
     struct ticket t;
@@ -221,7 +204,7 @@ Test(ticket, of_another_release_leaves_no_secret_behind)
 Test(ticket, that_does_not_fit_is_none)
 {
     static char long_name[TICKET_SIZE_MAX];
-    struct ticket_keys *k = ticket_keys_in_zone(&zone, PERIOD_MS);
+    struct ticket_keys *k = ticket_keys_in_zone(&ticket_zone, PERIOD_MS);
     unsigned char sealed[2 * TICKET_SIZE_MAX];
     struct ticket t = example;
     size_t size = ticket_seal(&t, ticket_keys_current(k), STR(""), sealed, sizeof sealed);
