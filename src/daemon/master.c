@@ -253,9 +253,9 @@ static void on_quit(struct master *m)
         return;
     m->state = QUITTING;
     master_notify_end(m);
-    /* With a newer program that serves, it is a change like a reload: who is connected has an
+    /* With another program that serves, it is a change like a reload: who is connected has an
      * answer. */
-    stop_serving(m, m->successor != 0 ? MESSAGE_RETIRE : MESSAGE_QUIT);
+    stop_serving(m, m->sockets.is_shared ? MESSAGE_RETIRE : MESSAGE_QUIT);
 }
 
 static void end_at_once(struct master *m)

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -98,11 +99,8 @@ static bool accept_one(struct listener *l)
     return true;
 }
 
-static void accept_some(struct listener *l)
+static void accept_some(struct listener *l, int most)
 {
-    /* After a shortage the queue is long, and only its end tells that the shortage is over. */
-    int most = l->multi || l->shortage ? ACCEPTS_A_TURN : 1;
-
     l->accepting = true;
     while (most-- > 0 && !l->paused && !l->freed && accept_one(l))
         continue;
@@ -113,8 +111,11 @@ static void accept_some(struct listener *l)
 
 static void on_queue_events(struct io *io, uint32_t events)
 {
+    struct listener *l = CONTAINER_OF(io, struct listener, io);
+
     (void)events;
-    accept_some(CONTAINER_OF(io, struct listener, io));
+    /* After a shortage the queue is long, and only its end tells that the shortage is over. */
+    accept_some(l, l->multi || l->shortage ? ACCEPTS_A_TURN : 1);
 }
 
 static void on_retry(void *owner)
@@ -151,6 +152,11 @@ void listener_resume(struct listener *l)
 {
     l->paused = false;
     watch_queue(l);
+}
+
+void listener_accept_waiting(struct listener *l)
+{
+    accept_some(l, INT_MAX);
 }
 
 void listener_free(struct listener *l)

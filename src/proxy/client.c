@@ -307,13 +307,14 @@ void client_close(struct client *c, enum close_reason why)
 
 void client_drain(struct client *c)
 {
-    /* QUIT: at once. After a reload a kept connection has one more answer, with Connection: close,
-     * but not for long. */
+    /* QUIT: at once, but where the next request has come. After a reload a kept connection has one
+     * more answer, with Connection: close, but not for long. */
     static const int64_t one_more_ms = 10000;
 
-    if (c->phase != CLIENT_IDLE)
+    /* Whoever has just come has his answer; client_header_timeout goes on. */
+    if (c->phase != CLIENT_IDLE || c->requests == 0)
         return;
-    if (c->proxy->phase == PROXY_QUITS)
+    if (c->proxy->phase == PROXY_QUITS && stream_is_quiet(c->stream))
         client_close_idle(c, CLOSE_SHUTDOWN);
     else if (c->conf->keepalive_timeout_ms > one_more_ms)
         timer_start(c->deadline, one_more_ms);

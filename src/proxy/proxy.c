@@ -197,6 +197,14 @@ struct proxy *proxy_start(struct loop *l, const struct snapshot *s,
 
 /* ------------------------------------------------------------------ the end */
 
+/* Nobody else would. */
+static void accept_waiting(struct proxy *p)
+{
+    for (size_t i = 0; i < p->listeners_count; i++)
+        if (p->listeners[i].listener != NULL)
+            listener_accept_waiting(p->listeners[i].listener);
+}
+
 static void drain_clients(struct proxy *p)
 {
     LIST_FOR_EACH(it, &p->clients)
@@ -208,6 +216,8 @@ void proxy_drain(struct proxy *p, enum proxy_drain how, void (*on_done)(void *ow
     p->phase = how == PROXY_DRAIN_QUIT ? PROXY_QUITS : PROXY_RELOADS;
     p->on_done = on_done;
     p->owner = owner;
+    if (how == PROXY_DRAIN_QUIT)
+        accept_waiting(p);
     stop_listening(p);
     p->backends.is_draining = true;
     for (size_t i = 0; i < p->snapshot->http.upstreams.count; i++)

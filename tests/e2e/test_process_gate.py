@@ -47,7 +47,11 @@ def is_refused(port):
 def test_quit_lets_a_running_request_finish_and_says_close(proxy, slow):
     gate = proxy(PLAIN % slow.address)
     with gate.plain() as idle, gate.plain() as busy:
-        idle.send("")
+        idle.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        slow.leave.set()
+        assert idle.answer().headers["connection"] == "keep-alive"
+        slow.leave.clear()
+        slow.entered.clear()
         busy.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert slow.entered.wait(WAIT)
         gate.process.send_signal(signal.SIGQUIT)

@@ -256,6 +256,8 @@ def test_quit_under_load_ends_each_as_it_should(proxy, scripted_upstream):
         elif head.startswith(b"POST"):
             body = c.exactly(200000)
             c.send(f"HTTP/1.1 200 OK\r\nContent-Length: {len(str(len(body)))}\r\n\r\n{len(body)}")
+        elif b"/small" in head:
+            c.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         else:
             c.send("HTTP/1.1 200 OK\r\nContent-Length: 4000000\r\n\r\n" + "x" * 4000000)
     text = ARTICLE.replace("web_server:port", scripted_upstream(application).address).replace(
@@ -267,6 +269,7 @@ def test_quit_under_load_ends_each_as_it_should(proxy, scripted_upstream):
         download.until(b"\r\n\r\n")
         tunnel.send("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
         assert tunnel.head()[1] == 101
+        assert idle.get("/small").body == b"ok"
         gate.process.send_signal(signal.SIGQUIT)
         gate.logged("gracefully shutting down")
         assert idle.is_closed()

@@ -158,10 +158,14 @@ def test_back_to_the_old_program_under_load(started):
     with Load(gate.proxy.port):
         new = gate.upgrade()
         gate.rest()
-        gate.proxy.write("nonsense")
-        os.kill(gate.old, signal.SIGHUP)
-        wait_until(lambda: any(children(b) for b in children(gate.old) if b != new), "the old workers' return")
-        os.kill(new, signal.SIGQUIT)
+        with gate.proxy.plain() as kept:
+            assert kept.get().status == 200
+            gate.proxy.write("nonsense")
+            os.kill(gate.old, signal.SIGHUP)
+            wait_until(lambda: any(children(b) for b in children(gate.old) if b != new), "the old workers' return")
+            os.kill(new, signal.SIGQUIT)
+            wait_until(lambda: gate.proxy.log().count("gracefully shutting down") == 2, "the new worker's last requests")
+            assert kept.get().headers["connection"] == "close"
         wait_until(lambda: is_gone(new) and not gate.old_path.exists(), "the new master's end")
     assert gate.pid() == gate.old
 
@@ -171,10 +175,9 @@ def test_a_new_program_that_dies_brings_the_old_workers_back(started):
     new = gate.upgrade()
     gate.rest()
     family = [new, *children(new), *(w for b in children(new) for w in children(b))]
-    os.kill(new, signal.SIGKILL)
-    # Its workers close what was not asked yet; whoever comes after that is served.
-    wait_until(lambda: all(is_gone(p) for p in family), "the new program's end")
     with Load(gate.proxy.port):
+        os.kill(new, signal.SIGKILL)
+        wait_until(lambda: all(is_gone(p) for p in family), "the new program's end")
         wait_until(lambda: gate.pid() == gate.old, "the old pid file")
     assert not gate.old_path.exists()
 

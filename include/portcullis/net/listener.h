@@ -16,6 +16,8 @@ struct listener *listener_new(struct loop *l, int fd, bool multi,
                               void *owner);
 void listener_pause(struct listener *l); /* the connection limit was reached */
 void listener_resume(struct listener *l);
+/* What waits in the kernel's queue, which ends with its last descriptor. Nothing while paused. */
+void listener_accept_waiting(struct listener *l);
 void listener_free(struct listener *l);
 
 #endif

@@ -137,7 +137,7 @@ void client_forget_request(struct client *c);
 void client_enter_tunnel(struct client *c);
 /* Judges the client of an upgraded connection again. False: it ends. */
 bool client_recheck(struct client *c);
-/* Draining: an idle one ends. */
+/* Draining: a kept one that is idle ends. */
 void client_drain(struct client *c);
 
 /* ---- client_h1.c ---- */

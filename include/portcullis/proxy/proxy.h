@@ -26,11 +26,12 @@ struct proxy *proxy_start(struct loop *l, const struct snapshot *s,
                           const struct proxy_socket *sockets, size_t count);
 
 enum proxy_drain {
-    PROXY_DRAIN_QUIT,   /* idle connections close at once, running requests finish with Connection:
-                           close */
+    PROXY_DRAIN_QUIT,   /* who waits to be accepted is, kept connections that are idle close at
+                           once */
     PROXY_DRAIN_RELOAD, /* each kept connection gets one more answer, for a bounded time */
 };
-/* Stops accepting; on_done comes from the loop when the last connection has ended. */
+/* Stops accepting; who has just come has his answer, and all of these say Connection: close.
+ * on_done comes from the loop when the last connection has ended. */
 void proxy_drain(struct proxy *p, enum proxy_drain how, void (*on_done)(void *owner), void *owner);
 /* Contexts of the snapshot judge by another trust now (trust_image_adopt). */
 void proxy_trust_changed(struct proxy *p);

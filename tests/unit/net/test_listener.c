@@ -98,6 +98,28 @@ Test(listener, accepts_nobody_while_paused)
     loop_free(d.loop);
 }
 
+Test(listener, accepts_who_waits_and_nobody_while_paused)
+{
+    struct addr at;
+    struct door d = {.loop = loop_new(), .pause_at = 3};
+    int fd = listen_on_loopback(&at), clients[5];
+
+    d.listener = listener_new(d.loop, fd, false, on_accept, &d);
+    knock(&at, clients, 5);
+    listener_accept_waiting(d.listener);
+    cr_assert_eq(d.accepted, 3);
+    listener_accept_waiting(d.listener);
+    cr_assert_eq(d.accepted, 3);
+    listener_resume(d.listener);
+    listener_accept_waiting(d.listener);
+    cr_assert_eq(d.accepted, 5);
+    listener_free(d.listener);
+    close_all(d.fds, 5);
+    close_all(clients, 5);
+    close(fd);
+    loop_free(d.loop);
+}
+
 static int count_lines(int fd)
 {
     char text[4096];
