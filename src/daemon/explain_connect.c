@@ -82,8 +82,8 @@ static const char *fit_words(const struct asked *k)
     static const char *const words[] = {
         [REQUEST_FITS] = "fits: a client would show it",
         [REQUEST_OTHER_CAS] =
-            "does not fit: none of its issuers is among the authorities, and most "
-            "clients show nothing then",
+            ("does not fit: none of its issuers is among the authorities, and most "
+             "clients show nothing then"),
         [REQUEST_OTHER_KEY] = "does not fit: the server takes no signature that its key can make",
     };
     return words[k->fit];
