@@ -1,0 +1,71 @@
+/* Certificates of fuzz_session.c, until 2126: a CA with a server's and a client's, and a client's
+ * by another CA. Their keys guard nothing. */
+#ifndef TESTS_FUZZ_SESSION_FILES_H
+#define TESTS_FUZZ_SESSION_FILES_H
+
+static const char file_ca_crt[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBSzCB86ADAgECAgEBMAoGCCqGSM49BAMCMA0xCzAJBgNVBAMMAmNhMCAXDTI2\n"
+    "MTEzMDIwMDgyOFoYDzIxMjYxMTA2MjAwODI4WjANMQswCQYDVQQDDAJjYTBZMBMG\n"
+    "ByqGSM49AgEGCCqGSM49AwEHA0IABObFBHtbHk01WD3YHnEFYXLfo/hSrcpbnrs8\n"
+    "xLTOMymjynpfnWcym4hCqep+3tEaz8ZBQCV/kXMXOfqJNdgoJUejQjBAMA8GA1Ud\n"
+    "EwEB/wQFMAMBAf8wDgYDVR0PAQH/BAQDAgEGMB0GA1UdDgQWBBSTE/FK1/BrW7+c\n"
+    "5JO9JevBDPcv9TAKBggqhkjOPQQDAgNHADBEAiAKJTmuLR7SMwf3lg6Y0y43oONM\n"
+    "HUYWboY71xDSS8b0gwIgfvCseKZ+efCm28lJeeA/KwTu2XYOOOB294gWMZrQpI8=\n"
+    "-----END CERTIFICATE-----\n";
+static const char file_server_crt[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBjDCCATKgAwIBAgIBAjAKBggqhkjOPQQDAjANMQswCQYDVQQDDAJjYTAgFw0y\n"
+    "NjExMzAyMDA4MjhaGA8yMTI2MTEwNjIwMDgyOFowETEPMA0GA1UEAwwGc2VydmVy\n"
+    "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEG302vNTZCDXA+fcu4/Y++ys9dvcu\n"
+    "rBKi2eGzXTZbQfm1fAnpw/hz8l3Ue3fKSFxB7VPWPHmzULxkTQouST/ss6N9MHsw\n"
+    "CQYDVR0TBAIwADALBgNVHQ8EBAMCB4AwEwYDVR0lBAwwCgYIKwYBBQUHAwEwDAYD\n"
+    "VR0RBAUwA4IBYTAdBgNVHQ4EFgQUpJjlCkZxPcJCKIjtIA19dJtPwvEwHwYDVR0j\n"
+    "BBgwFoAUkxPxStfwa1u/nOSTvSXrwQz3L/UwCgYIKoZIzj0EAwIDSAAwRQIhAJ5i\n"
+    "j4xqu/8ejuTmvfMCrBVFwBevYBkPYL8WiVTEL0ZDAiAFpD7uYpRc6mU48lxYAJ8R\n"
+    "JqLBepwu02P33I0vxHGgLg==\n"
+    "-----END CERTIFICATE-----\n";
+static const char file_server_key[] =
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgI4bD26YWf3Uh60f7\n"
+    "a3HU8odPu4MNTNIeZUapNFLBVjmhRANCAAQbfTa81NkINcD59y7j9j77Kz129y6s\n"
+    "EqLZ4bNdNltB+bV8CenD+HPyXdR7d8pIXEHtU9Y8ebNQvGRNCi5JP+yz\n"
+    "-----END PRIVATE KEY-----\n";
+static const char file_client_crt[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBfzCCASSgAwIBAgIBAzAKBggqhkjOPQQDAjANMQswCQYDVQQDDAJjYTAgFw0y\n"
+    "NjExMzAyMDA4MjlaGA8yMTI2MTEwNjIwMDgyOVowETEPMA0GA1UEAwwGY2xpZW50\n"
+    "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAESogJTzjkGddCHGksbfWiDAoPNrbW\n"
+    "4fNJBehmOMSCLh6TTOpyhbFBp87fz1GuaBj+rOGlbpp9zSrc1dto2XIkg6NvMG0w\n"
+    "CQYDVR0TBAIwADALBgNVHQ8EBAMCB4AwEwYDVR0lBAwwCgYIKwYBBQUHAwIwHQYD\n"
+    "VR0OBBYEFO79x/nREU4+qXt59620A972y4TiMB8GA1UdIwQYMBaAFJMT8UrX8Gtb\n"
+    "v5zkk70l68EM9y/1MAoGCCqGSM49BAMCA0kAMEYCIQC6Dl59ngcYJRgtn2vBIoFt\n"
+    "IWCDwmRQYqLrPsSF3d7i8AIhALjo99N9I1zXJFhvglvmQv39wv2F05MAbxUo6khp\n"
+    "8xRQ\n"
+    "-----END CERTIFICATE-----\n";
+static const char file_client_key[] =
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgj1ipeBFcGtpkTWw/\n"
+    "PCoDzwiOBRzPTrbTTc682pp902qhRANCAARKiAlPOOQZ10IcaSxt9aIMCg82ttbh\n"
+    "80kF6GY4xIIuHpNM6nKFsUGnzt/PUa5oGP6s4aVumn3NKtzV22jZciSD\n"
+    "-----END PRIVATE KEY-----\n";
+static const char file_stranger_crt[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBgDCCASegAwIBAgIBAzAKBggqhkjOPQQDAjAQMQ4wDAYDVQQDDAVvdGhlcjAg\n"
+    "Fw0yNjExMzAyMDA4MjlaGA8yMTI2MTEwNjIwMDgyOVowETEPMA0GA1UEAwwGY2xp\n"
+    "ZW50MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEP0OTYJTLAFBD1qoqlbXDh+LC\n"
+    "NQw29ccVuE49ddV3Z1KuWwct+AjKemWFixcZKNSz0CIx8VuWFm/ZkT3Ff89VfKNv\n"
+    "MG0wCQYDVR0TBAIwADALBgNVHQ8EBAMCB4AwEwYDVR0lBAwwCgYIKwYBBQUHAwIw\n"
+    "HQYDVR0OBBYEFCPxkA5a7MaimiGXH2p2rDLEjaU/MB8GA1UdIwQYMBaAFJ/8uHwD\n"
+    "4r8exh8zunVkVmQRG5uUMAoGCCqGSM49BAMCA0cAMEQCIAzJVEswSnKwLTJTP+hr\n"
+    "jnMtPsgGVnTgjjSe/A4xM4KCAiBz7tcbnTdcNB6x4LM7MCWyFEg8f1CKubIe6JFM\n"
+    "OliAlA==\n"
+    "-----END CERTIFICATE-----\n";
+static const char file_stranger_key[] =
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgADAxbKKsi95XbH7P\n"
+    "ZPkUP/N/Bc+wu0ZCw7lntEVOy0ChRANCAAQ/Q5NglMsAUEPWqiqVtcOH4sI1DDb1\n"
+    "xxW4Tj111XdnUq5bBy34CMp6ZYWLFxko1LPQIjHxW5YWb9mRPcV/z1V8\n"
+    "-----END PRIVATE KEY-----\n";
+
+#endif
