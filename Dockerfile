@@ -11,6 +11,7 @@ FROM ${BASE} AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
       bzip2 ca-certificates cmake curl debian-archive-keyring gcc libc-ares-dev libc6-dev libpcre2-dev libssl-dev \
       libuv1-dev libzstd-dev ninja-build patch pkgconf zlib1g-dev \
+      $([ "$(dpkg --print-architecture)" != amd64 ] || echo libipsec-mb-dev) \
     && rm -rf /var/lib/apt/lists/*
 ENV XDG_CACHE_HOME=/cache
 WORKDIR /src

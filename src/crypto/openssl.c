@@ -6,7 +6,9 @@
 
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
+#include <stdio.h>
 
+#include "ipsec_mb.h"
 #include "portcullis/base/random.h"
 
 static EVP_CIPHER *ciphers[CRYPTO_CHACHA20_POLY1305 + 1];
@@ -39,6 +41,7 @@ static bool start(void)
         if (ciphers[i] == NULL)
             return false;
     }
+    mb_use(0);
     return true;
 }
 
@@ -65,7 +68,25 @@ EVP_CIPHER *engine_cipher(enum crypto_cipher cipher)
 
 const char *crypto_version(void)
 {
-    return OpenSSL_version(OPENSSL_VERSION);
+    static char text[128];
+    const char *gcm = mb_name(0);
+    snprintf(text, sizeof text, "%s%s%s", OpenSSL_version(OPENSSL_VERSION),
+             gcm != NULL ? ", AES-GCM by " : "", gcm != NULL ? gcm : "");
+    return text;
+}
+
+const char *crypto_gcm_name(unsigned i)
+{
+    const char *name = mb_name(i);
+    if (name == NULL && (i == 0 || mb_name(i - 1) != NULL))
+        return "libcrypto";
+    return name;
+}
+
+void crypto_gcm_use(unsigned i)
+{
+    engine_need();
+    mb_use(i);
 }
 
 bool crypto_equal(const void *a, const void *b, size_t size)

@@ -73,7 +73,7 @@ bool tls_process_start(void)
 const char *tls_library_version(void)
 {
 #if defined(PORTCULLIS_CRYPTO_ENGINE)
-    static char text[96];
+    static char text[192];
     snprintf(text, sizeof text, "mbedTLS " MBEDTLS_VERSION_STRING ", %s", crypto_version());
     return text;
 #else

@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "portcullis/base/clock.h"
+#include "portcullis/crypto/engine.h"
 #include "portcullis/tls/session.h"
 
 enum { ROUNDS = 7 };
@@ -170,14 +171,34 @@ static void measure_sizes(const char *name, void (*once)(void))
     }
 }
 
-static void measure_primitives(const char *rsa_dir)
+static void measure_gcm(void)
 {
-    char path[512];
-    measure_sizes("SHA-256", hash);
     mbedtls_gcm_init(&gcm);
     mbedtls_gcm_setkey(&gcm, MBEDTLS_CIPHER_ID_AES, key, 128);
     measure_sizes("AES-128-GCM seal", gcm_seal);
     measure_sizes("AES-128-GCM open (refused)", gcm_open);
+    mbedtls_gcm_free(&gcm);
+}
+
+static void measure_each_gcm(void)
+{
+#ifdef PORTCULLIS_CRYPTO_ENGINE
+    for (unsigned i = 0; crypto_gcm_name(i) != NULL; i++) {
+        printf("AES-GCM by %s:\n", crypto_gcm_name(i));
+        crypto_gcm_use(i);
+        measure_gcm();
+    }
+    crypto_gcm_use(0);
+#else
+    measure_gcm();
+#endif
+}
+
+static void measure_primitives(const char *rsa_dir)
+{
+    char path[512];
+    measure_sizes("SHA-256", hash);
+    measure_each_gcm();
     mbedtls_chachapoly_init(&chacha);
     mbedtls_chachapoly_setkey(&chacha, key);
     measure_sizes("ChaCha20-Poly1305 seal", chacha_seal);

@@ -1,8 +1,8 @@
-/* The primitives under mbedTLS, by libcrypto: hashes, AEAD, ECDSA, key agreement, RSA. Nothing here
- * knows mbedTLS: src/crypto/mbedtls_*.c stand between the two (and are all that a later mbedTLS
- * changes). Numbers are big-endian octets of the size of their curve or modulus, X25519's as in
- * RFC 7748. A function that can fail says so by false; what it would have written is then
- * undefined.
+/* The primitives under mbedTLS, by libcrypto: hashes, AEAD, ECDSA, key agreement, RSA; AES-GCM by
+ * ipsec-mb where it can be. Nothing here knows mbedTLS: src/crypto/mbedtls_*.c stand between the
+ * two (and are all that a later mbedTLS changes). Numbers are big-endian octets of the size of
+ * their curve or modulus, X25519's as in RFC 7748. A function that can fail says so by false; what
+ * it would have written is then undefined.
  *
  * All randomness is base/random's: no generator's state is in the process. Keys, secrets and what
  * was derived from them are wiped here and by libcrypto before their memory is given back. */
@@ -16,7 +16,9 @@
 /* Looks up in libcrypto what is used later. Every function below does so by itself: this is for
  * having it done before processes are forked. False: libcrypto lacks something. */
 bool crypto_start(void);
-const char *crypto_version(void); /* "OpenSSL 3.0.19 3 Feb 2026" */
+/* "OpenSSL 3.0.19 3 Feb 2026, AES-GCM by ipsec-mb 1.3.0 (VAES and AVX-512)", the latter where it is
+ * built in and this CPU has what it needs. */
+const char *crypto_version(void);
 /* In constant time. */
 bool crypto_equal(const void *a, const void *b, size_t size);
 void crypto_wipe(void *p, size_t size);
@@ -61,6 +63,12 @@ enum {
     CRYPTO_TAG_MAX = 16,
     CRYPTO_IV_MAX = 128, /* libcrypto's limit; TLS has 12 */
 };
+
+/* AES-128-GCM and AES-256-GCM have implementations: the i-th that this CPU runs, the best first,
+ * libcrypto's last; NULL: there are no more. The best is used. */
+const char *crypto_gcm_name(unsigned i);
+/* Another one from now on, for tests and comparisons. There must be no keys. */
+void crypto_gcm_use(unsigned i);
 
 struct crypto_aead;
 struct crypto_aead *crypto_aead_new(enum crypto_cipher cipher, const unsigned char *key);

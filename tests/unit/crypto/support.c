@@ -33,3 +33,12 @@ size_t random_below(size_t limit)
 {
     return (size_t)(next_random() >> 16) % limit;
 }
+
+void on_each_gcm(void (*check)(void))
+{
+    for (unsigned i = 0; crypto_gcm_name(i) != NULL; i++) {
+        cr_log_info("AES-GCM by %s", crypto_gcm_name(i));
+        crypto_gcm_use(i);
+        check();
+    }
+}

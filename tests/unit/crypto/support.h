@@ -18,4 +18,7 @@ uint64_t next_random(void);
 void fill_random(unsigned char *out, size_t size);
 size_t random_below(size_t limit);
 
+/* Each implementation of AES-GCM that this CPU runs, in turn. */
+void on_each_gcm(void (*check)(void));
+
 #endif
