@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "portcullis/base/clock.h"
@@ -12,6 +13,8 @@
 
 /* The birth's, and the alignment of what follows. */
 enum { HEAD_SIZE = 64 };
+
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 static_assert(sizeof(struct zone_birth) <= HEAD_SIZE, "the head holds the birth");
 
@@ -28,12 +31,20 @@ int zone_create(size_t size)
     if (fd == -1)
         return -1;
     if (ftruncate(fd, (off_t)(HEAD_SIZE + size)) == 0 && give_birth(fd) &&
-        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+        fcntl(fd, F_ADD_SEALS, SEALS) == 0)
         return fd;
     int err = errno;
     (void)close(fd);
     errno = err;
     return -1;
+}
+
+bool zone_is(int fd, size_t size)
+{
+    struct stat st;
+    int seals = fcntl(fd, F_GET_SEALS);
+    return seals != -1 && (seals & SEALS) == SEALS && fstat(fd, &st) == 0 &&
+           st.st_size == (off_t)(HEAD_SIZE + size);
 }
 
 bool zone_map(struct zone *z, int fd)

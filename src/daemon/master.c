@@ -475,7 +475,7 @@ static void start(struct master *m, char **argv)
     list_init(&m->builders);
     listen_set_init(&m->sockets);
     upgrade_init(argv);
-    master_adopt_sockets(m);
+    master_adopt_inheritance(m);
     service_init(m->predecessor);
     m->watchdog_at_ms = service_watchdog_ms() > 0 ? clock_monotonic_ms() : 0;
     title_init(argv);

@@ -67,8 +67,8 @@ void ref_order(struct builder_ref *b, enum message_type type);
 
 /* ---- master_upgrade.c ---- */
 
-/* At the start: those of an older program. */
-void master_adopt_sockets(struct master *m);
+/* At the start: sockets and zones of an older program. */
+void master_adopt_inheritance(struct master *m);
 /* Whenever another master may have come or gone. */
 void master_share_sockets(struct master *m);
 void master_upgrade(struct master *m);

@@ -1,4 +1,5 @@
-/* Two masters, an old program's and a new one's, as nginx has them:
+/* Two masters, an old program's and a new one's, as nginx has them, with the same sockets and
+ * zones:
  *
  *   USR2    the pid file becomes .oldbin, the new program starts and writes its own; both serve
  *   WINCH   the old one's workers drain and go; its configuration stays, loaded
@@ -41,10 +42,10 @@ void master_share_sockets(struct master *m)
     m->sockets.is_shared = is_upgrade_under_way(m);
 }
 
-void master_adopt_sockets(struct master *m)
+void master_adopt_inheritance(struct master *m)
 {
     service_adopt(&m->sockets);
-    if (upgrade_adopt(&m->sockets)) {
+    if (upgrade_adopt(&m->sockets, &m->zones)) {
         m->place = UPGRADED;
         m->predecessor = getppid();
     }
@@ -59,7 +60,7 @@ void master_upgrade(struct master *m)
     }
     if (!pid_file_rename(m->pid_path, old_path_of(m).text))
         return;
-    m->successor = upgrade_start(&m->sockets);
+    m->successor = upgrade_start(&m->sockets, &m->zones);
     if (m->successor == -1) {
         log_write_errno(&log_process, LOG_ALERT, errno, "fork() failed");
         m->successor = 0;

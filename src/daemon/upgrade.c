@@ -12,7 +12,8 @@
 #include "portcullis/base/log.h"
 #include "portcullis/base/memory.h"
 
-#define VARIABLE "PORTCULLIS_SOCKETS" /* "5;6g;": g for those that a service manager gave */
+#define SOCKETS "PORTCULLIS_SOCKETS" /* "5;6g;": g for those that a service manager gave */
+#define ZONES   "PORTCULLIS_ZONES"   /* zone_set_hand_over */
 
 static char **words; /* with NULL; live as long as the process */
 static char program[PATH_MAX];
@@ -48,25 +49,34 @@ static void hand_over(void *owner, int fd, bool is_given)
     buf_printf(owner, "%d%s;", fd, is_given ? "g" : "");
 }
 
-static __attribute__((noreturn)) void become_new(const struct listen_set *set)
+static void say(const char *variable, struct buf *text)
 {
-    struct buf numbers = {0};
+    buf_append_char(text, '\0');
+    (void)setenv(variable, text->data + text->start, 1);
+    buf_deinit(text);
+}
 
-    listen_set_each(set, hand_over, &numbers);
-    buf_append_char(&numbers, '\0');
-    (void)setenv(VARIABLE, numbers.data + numbers.start, 1);
+static __attribute__((noreturn)) void become_new(const struct listen_set *sockets,
+                                                 const struct zone_set *zones)
+{
+    struct buf text = {0};
+
+    listen_set_each(sockets, hand_over, &text);
+    say(SOCKETS, &text);
+    zone_set_hand_over(zones, &text);
+    say(ZONES, &text);
     (void)execv(program, words);
     log_write_errno(&log_process, LOG_ALERT, errno, "execve() failed while executing \"%s\"",
                     program);
     _exit(1);
 }
 
-pid_t upgrade_start(const struct listen_set *set)
+pid_t upgrade_start(const struct listen_set *sockets, const struct zone_set *zones)
 {
     pid_t pid = fork();
 
     if (pid == 0)
-        become_new(set);
+        become_new(sockets, zones);
     return pid;
 }
 
@@ -78,19 +88,38 @@ static void adopt_number(struct listen_set *set, struct str text)
 
     if (!str_to_u64(digits, &fd) || fd > INT_MAX || !listen_set_adopt(set, (int)fd, is_given))
         log_write(&log_process, LOG_EMERG,
-                  "invalid socket number \"%.*s\" in " VARIABLE " environment variable, ignored",
+                  "invalid socket number \"%.*s\" in " SOCKETS " environment variable, ignored",
                   STR_ARG(text));
 }
 
-bool upgrade_adopt(struct listen_set *set)
+static struct str said(const char *variable)
 {
-    struct str rest = str_of(getenv(VARIABLE) != NULL ? getenv(VARIABLE) : "");
+    const char *text = getenv(variable);
+
+    return text != NULL ? str_of(text) : STR("");
+}
+
+static void adopt_zones(struct zone_set *zones)
+{
+    struct str text = said(ZONES);
+
+    if (text.len == 0)
+        log_write(&log_process, LOG_NOTICE,
+                  "the older program hands no shared memory over: sessions and limits begin anew");
+    zone_set_adopt(zones, text);
+    (void)unsetenv(ZONES);
+}
+
+bool upgrade_adopt(struct listen_set *sockets, struct zone_set *zones)
+{
+    struct str rest = said(SOCKETS);
 
     if (rest.len == 0)
         return false;
     log_write(&log_process, LOG_NOTICE, "using inherited sockets from \"%.*s\"", STR_ARG(rest));
     while (rest.len > 0)
-        adopt_number(set, str_cut(&rest, ';'));
-    (void)unsetenv(VARIABLE);
+        adopt_number(sockets, str_cut(&rest, ';'));
+    (void)unsetenv(SOCKETS);
+    adopt_zones(zones);
     return true;
 }

@@ -6,6 +6,7 @@
 /* ---- rates ------------------------------------------------------------------------------------
  */
 
+/* As it lies in the zone (ZONE_LAYOUT). */
 struct rate_entry {
     _Atomic uint64_t tag;
     _Atomic uint64_t busy_until; /* ns since the zone's birth */

@@ -9,13 +9,13 @@ enum {
     ALIGNMENT = 8,
 };
 
+/* As they lie in the zone (ZONE_LAYOUT). */
 struct record {
     unsigned char id[SESSION_ID];
     uint32_t size;
     unsigned char sealed[];
 };
 
-/* As it lies in the zone. */
 struct cache {
     _Atomic uint64_t head;    /* position of the next record: octets ever claimed */
     _Atomic uint64_t table[]; /* a record's position plus one; 0: none */

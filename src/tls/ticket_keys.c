@@ -20,6 +20,7 @@
 
 enum { SECRET = 32, CHECK = 8 };
 
+/* As it lies in the zone (ZONE_LAYOUT). */
 struct slot {
     uint64_t period; /* since the zone's birth; the first is 1 */
     unsigned char secret[SECRET], check[CHECK];

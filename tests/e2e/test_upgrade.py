@@ -10,6 +10,7 @@ import time
 import pytest
 
 from harness import WAIT, wait_until
+from test_resumption import VERSIONS, Client
 
 TEXT = "server { listen {port}; location / { proxy_pass http://%s; } }"
 
@@ -228,6 +229,59 @@ def test_resting_again_and_again(started):
     assert gate.proxy.process.wait(WAIT) == 0
     with Load(gate.proxy.port):
         pass
+
+
+# ---------------------------------------------------------------- shared memory
+
+SHARED = """events {} http { limit_req_zone $arg_k zone=one:32k rate=1r/m; access_log off;
+    server { listen {port} ssl; ssl_certificate {certs}/server.crt; ssl_certificate_key {certs}/server.key;
+             ssl_client_certificate {certs}/ca.crt; ssl_verify_client on; %s
+             location / { return 200 "$ssl_session_reused $ssl_client_verify"; }
+             location /one { limit_req zone=one; proxy_pass http://127.0.0.1:9; } } }"""
+
+
+def becomes(gate, script):
+    """The next program does this first; all of its words are given to the real one."""
+    real = gate.program.rename(gate.program.with_name("real"))
+    gate.program.write_text(f"#!/bin/sh\n{script}\nexec {real} \"$@\"\n")
+    gate.program.chmod(0o755)
+
+
+def change(gate):
+    new = gate.upgrade()
+    os.kill(gate.old, signal.SIGQUIT)
+    assert gate.proxy.process.wait(WAIT) == 0
+    return new
+
+
+@pytest.mark.parametrize("keep", ["", "ssl_session_tickets off; ssl_session_cache shared:s:64k;"], ids=["tickets", "cache"])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_sessions_and_limits_go_on_in_a_new_program(started, version, keep):
+    gate = started(SHARED % keep)
+    client = Client(gate.proxy, version)
+    assert client.get().body == b". SUCCESS"
+    assert [gate.proxy.curl(path="/one?k=a").status for _ in range(2)] == [502, 503]
+    change(gate)
+    assert client.get().body == b"r SUCCESS" and client.reused
+    assert gate.proxy.curl(path="/one?k=a").status == 503
+    assert "anew" not in gate.proxy.log() and "not taken over" not in gate.proxy.log()
+
+
+@pytest.mark.parametrize("script, said", [
+    ("export PORTCULLIS_ZONES=\"999;${PORTCULLIS_ZONES#*;}\"", "lays it out otherwise"),
+    ("unset PORTCULLIS_ZONES", "hands no shared memory over"),
+    ("export PORTCULLIS_ZONES=\"${PORTCULLIS_ZONES%%;*};2:32768:3:one\"", "it is none")])
+def test_what_a_new_program_cannot_take_over_begins_anew_and_is_told(started, script, said):
+    gate = started(SHARED % "")
+    client = Client(gate.proxy, VERSIONS[1].values[0])
+    assert client.get().body == b". SUCCESS"
+    becomes(gate, script)
+    new = change(gate)
+    assert said in gate.proxy.log()
+    assert client.get().body == b". SUCCESS"
+    assert client.get().body == b"r SUCCESS"
+    if "otherwise" in said:  # the others' numbers were lost on the way
+        assert [os.readlink(fd) for fd in pathlib.Path(f"/proc/{new}/fd").iterdir()].count("/memfd:zone (deleted)") == 2
 
 
 def test_the_window_of_a_terminal_stops_nobody(proxy, upstream):
