@@ -47,6 +47,7 @@ class Target:
         """room: octets that the kernel takes for us unread; as much as it likes otherwise."""
         sock = socket.socket()
         sock.settimeout(PATIENCE)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if room:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
         sock.connect(("127.0.0.1", self.port))

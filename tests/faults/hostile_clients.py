@@ -254,7 +254,7 @@ add_endless()
 
 @case(CLIENT_CASES, "ten thousand requests at once, no answer read", "flooded|reset|closed", memory_mb=24)
 def pipelining(target: Target):
-    many = b"GET /1000 HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000
+    many = b"GET /crowd/1000 HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000
 
     def one(t):
         with t.tls() as sock:
@@ -303,7 +303,7 @@ def too_large_a_body(target: Target):
 def readers_of_nothing(target: Target):
     def one(t):
         with t.tls(room=65536) as sock:
-            sock.sendall(b"GET /%d HTTP/1.1\r\nHost: localhost\r\n\r\n" % PAGE)
+            sock.sendall(b"GET /crowd/%d HTTP/1.1\r\nHost: localhost\r\n\r\n" % PAGE)
             time.sleep(5)
             try:
                 got = len(read_all(sock))
@@ -317,7 +317,7 @@ def readers_of_nothing(target: Target):
 def slow_readers(target: Target):
     def one(t):
         with t.tls() as sock:
-            sock.sendall(b"GET /%d HTTP/1.1\r\nHost: localhost\r\n\r\n" % PAGE)
+            sock.sendall(b"GET /crowd/%d HTTP/1.1\r\nHost: localhost\r\n\r\n" % PAGE)
             while t.goes_on() and sock.recv(16384):
                 time.sleep(0.05)
             return "gave up" if not t.goes_on() else "closed"
@@ -361,14 +361,14 @@ def state_half_body(t):
 
 def state_answer(t):
     sock = t.tls()
-    sock.sendall(b"GET /%d HTTP/1.1\r\nHost: localhost\r\n\r\n" % PAGE)
+    sock.sendall(b"GET /crowd/%d HTTP/1.1\r\nHost: localhost\r\n\r\n" % PAGE)
     sock.recv(1000)
     return sock
 
 
 def state_kept(t):
     sock = t.tls()
-    sock.sendall(b"GET /10 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    sock.sendall(b"GET /crowd/10 HTTP/1.1\r\nHost: localhost\r\n\r\n")
     sock.recv(1000)
     return sock
 

@@ -157,10 +157,3 @@ def inject(start_gate, watched, folder, build, every, seconds):
             yield {"role": "any", "kind": "assertion", "tried": 1, "last": None, "whole": True, "wrong": lines[:3]}
     finally:
         gate.stop()
-
-
-def injection_table(rows):
-    lines = ["| in the | what fails | calls failed, one at a time | |", "|---|---|---|---|"]
-    for row in rows:
-        lines.append(f"| {row['role']} | {row['kind']} | {row['tried']} | {'; '.join(row['wrong']) or ('' if row['whole'] else 'until time was up')} |")
-    return "\n".join(lines)

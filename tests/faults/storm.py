@@ -80,12 +80,3 @@ def storm(gate, load, seconds):
     wrong += [f"the master has {after[0] - before[0]} descriptors more"] if after[0] > before[0] else []
     return {"gate": gate.name, "reloads": count, "new": new, "kept": kept, "wrong": wrong,
             "master_kb": after[1] - before[1]}
-
-
-def storm_table(rows):
-    lines = ["| proxy | reloads | on new connections: answered, failed | on kept ones | master's memory |", "|---|---|---|---|---|"]
-    for row in rows:
-        kept = ", ".join(f"{what} {count}" for what, count in sorted(row["kept"].items()))
-        lines.append(f"| {row['gate']} | {row['reloads']} | {row['new']['operations']}, {row['new']['errors']} | {kept} "
-                     f"| {row['master_kb']:+} KB |")
-    return "\n".join(lines)
