@@ -1,6 +1,7 @@
 /* The http block and its servers. */
 #include "loader.h"
 #include "portcullis/base/hash.h"
+#include "portcullis/http/names.h"
 
 static void load_server(struct loader *l, const struct conf_node *node, void *conf)
 {
@@ -176,6 +177,20 @@ static void warn_of_idle_rules(struct loader *l, const struct server_conf *s)
                 first->allow ? "ssl_client_allow" : "ssl_client_deny");
 }
 
+/* An application that trusts a name trusts it whatever location a request came through.
+ * Authorization and its like are HTTP's own: where they are not set, they are the client's. */
+static void note_identity_name(struct loader *l, struct str name)
+{
+    struct http_conf *http = &l->snapshot->http;
+    VEC_FOR(const struct str, known, &http->identity_names)
+    {
+        if (str_eq_nocase(*known, name))
+            return;
+    }
+    if (header_name_find(name) == HEADER_OTHER)
+        *VEC_PUSH(l->arena, &http->identity_names) = name;
+}
+
 static void finish_location(struct loader *l, struct location_conf *loc)
 {
     note_verify(l->finishing, loc);
@@ -183,6 +198,8 @@ static void finish_location(struct loader *l, struct location_conf *loc)
     VEC_FOR(struct set_header_conf, h, &loc->proxy.set_headers)
     {
         h->is_identity = template_is_identity(l, &h->value);
+        if (h->is_identity)
+            note_identity_name(l, h->name);
     }
     finish_script(l, &loc->script);
     finish_set(l, &loc->nested);
@@ -219,6 +236,7 @@ void http_load(struct loader *l, const struct conf_node *nodes, size_t count)
 
     b.fields[OF_SERVER] = s;
     b.fields[OF_LOCATION] = loc;
+    s->http = &l->snapshot->http;
     loc->kind = LOCATION_SERVER;
     loc->error_log = l->snapshot->process.error_log;
     directives_set_initial(l, &b);

@@ -194,7 +194,7 @@ static bool may_be_a_trailer(const struct request *req, const struct header *it)
     case HEADER_X_REAL_IP:
         return false;
     default:
-        return !identity_header_is_one(req->location, it->name);
+        return !identity_header_is_trusted(req, it->name);
     }
 }
 

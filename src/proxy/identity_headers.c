@@ -148,6 +148,20 @@ bool identity_header_is_one(const struct location_conf *loc, struct str name)
     return is_known(name) || (loc && (is_set_here(loc, name) || is_stripped_here(loc, name)));
 }
 
+/* What any location tells any upstream: of another listener, too. */
+static bool is_set_anywhere(const struct server_conf *s, struct str name)
+{
+    VEC_FOR(const struct str, it, &s->http->identity_names)
+    if (identity_name_is_same(*it, name))
+        return true;
+    return false;
+}
+
+bool identity_header_is_trusted(const struct request *req, struct str name)
+{
+    return identity_header_is_one(req->location, name) || is_set_anywhere(req->server, name);
+}
+
 /* httpoxy: CGI makes HTTP_PROXY of it. */
 static bool is_proxy(struct str name)
 {
@@ -175,7 +189,7 @@ void identity_headers_strip(const struct request *req, struct headers *h)
 {
     HEADERS_FOR(it, h)
     if (is_proxy(it->name) ||
-        (identity_header_is_one(req->location, it->name) && !may_pass(req, it->name)))
+        (identity_header_is_trusted(req, it->name) && !may_pass(req, it->name)))
         header_remove(it);
 }
 

@@ -71,6 +71,15 @@ def test_twins_of_a_header_that_we_set_are_removed(both):
     assert [v for n, v in seen["headers"] if n.replace("_", "-").lower() == "x-my-identity"] == ["CN=client"]
 
 
+def test_what_one_location_sets_no_client_sends_anywhere(both):
+    """The location that forgets a proxy_set_header, and the listener that nobody thought of."""
+    fields = "X-My-Identity: CN=root\r\nx_my_identity: CN=root\r\nX-Kept: yes\r\n"
+    with both.tls() as tls, both.plain(both.ports[1]) as plain:
+        for seen in tls.get(headers=fields).json(), plain.get(headers=fields).json():
+            assert [n for n, v in seen["headers"] if v == "CN=root"] == []
+            assert header_values(seen, "X-Kept") == ["yes"]
+
+
 def test_a_name_with_a_space_before_the_colon_is_refused(both, upstream):
     with both.tls() as c:
         assert c.get(headers="X-Client-Verify : SUCCESS\r\n").status == 400

@@ -478,7 +478,10 @@ struct server_name_conf {
     struct regex_conf regex;
 };
 
+struct http_conf;
+
 struct server_conf {
+    const struct http_conf *http;
     struct conf_pos pos;
     struct str name; /* first server_name, $server_name; "" by default */
     VEC(struct server_name_conf) names;
@@ -511,6 +514,7 @@ struct http_conf {
     VEC(struct limit_zone *) limit_zones;
     VEC(struct variable *) variables; /* by slot */
     bool proxies_by_variable;         /* a proxy_pass knows its upstream at run time alone */
+    VEC(struct str) identity_names;   /* that some proxy_set_header fills from $ssl_client_* */
 };
 
 struct conf_text {

@@ -224,8 +224,10 @@ struct str request_id(struct request *req);
 
 /* ---- identity_headers.c (RULES 9) ---- */
 /* Is this a name that applications trust for identity, in any spelling? Also names made so by
- * proxy_set_header of $ssl_client_*. */
+ * proxy_set_header of $ssl_client_* here. */
 bool identity_header_is_one(const struct location_conf *loc, struct str name);
+/* Or anywhere: such a name is no client's to send. */
+bool identity_header_is_trusted(const struct request *req, struct str name);
 /* Removes them (and Proxy) from what the client sent but what proxy_client_identity_pass lets
  * through from this address. */
 void identity_headers_strip(const struct request *req, struct headers *h);
