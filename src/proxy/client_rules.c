@@ -91,11 +91,18 @@ static bool is_dn_kind(enum client_rule_kind k)
     return k == CLIENT_RULE_DN || k == CLIENT_RULE_ISSUER || k == CLIENT_RULE_CA;
 }
 
-static bool pattern_matches(const struct client_pattern *p, enum client_rule_kind kind,
-                            struct str value)
+/* A regex that cannot tell (it ran into its limit) shuts out and lets nobody in. */
+static bool regex_matches(const struct client_pattern *p, bool allow, struct str value)
 {
     bool has_failed = false;
-    if (kind == CLIENT_RULE_IP)
+    bool matches = regex_match(p->regex, value, NULL, &has_failed);
+    return has_failed ? !allow : matches;
+}
+
+static bool pattern_matches(const struct client_pattern *p, const struct client_rule *rule,
+                            struct str value)
+{
+    if (rule->kind == CLIENT_RULE_IP)
         return address_matches(p, value);
     switch (p->form) {
     case PATTERN_EXACT:
@@ -103,9 +110,9 @@ static bool pattern_matches(const struct client_pattern *p, enum client_rule_kin
     case PATTERN_SUFFIX:
         return value.len > p->text.len && str_ends(value, p->text);
     case PATTERN_GLOB:
-        return client_glob_matches(p->text, value, is_dn_kind(kind));
+        return client_glob_matches(p->text, value, is_dn_kind(rule->kind));
     case PATTERN_REGEX:
-        return regex_match(p->regex, value, NULL, &has_failed) && !has_failed;
+        return regex_matches(p, rule->allow, value);
     case PATTERN_LIST:
         return client_list_has(p->list, value);
     case PATTERN_BLOCK:
@@ -121,7 +128,7 @@ static bool value_matches(void *owner, struct str value)
     if (!client_rule_normalise(rule->kind, value, &q->normalised))
         return false;
     VEC_FOR(const struct client_pattern, p, &rule->patterns)
-    if (pattern_matches(p, rule->kind, buf_str(&q->normalised)))
+    if (pattern_matches(p, rule, buf_str(&q->normalised)))
         return true;
     return false;
 }

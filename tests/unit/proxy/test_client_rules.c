@@ -63,6 +63,7 @@ static const char *brief(const char *answer)
 #define PASS    "200 in"
 #define BARRED  "not_permitted"
 #define MISSING "cert_missing"
+#define BOMB    "^(?:.?){60}[xy]$"
 
 static const struct {
     const char *rules, *certificate, *expected;
@@ -76,6 +77,9 @@ static const struct {
     {"ssl_client_allow cn ~*^CLIENT$;", "a/client", PASS},
     {"ssl_client_allow cn ~^lient;", "a/client", BARRED},
     {"ssl_client_allow any;", "a/client", PASS},
+    /* in doubt, beyond the limit of a regex, nobody comes in */
+    {"ssl_client_allow cn '~" BOMB "|^client$';", "a/client", BARRED},
+    {"ssl_client_deny cn '~" BOMB "|^client$';", "a/client", BARRED},
     /* the first that matches counts; none: by whether there is an allow */
     {"ssl_client_deny cn client; ssl_client_allow any;", "a/client", BARRED},
     {"ssl_client_allow any; ssl_client_deny cn client;", "a/client", PASS},
