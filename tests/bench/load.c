@@ -6,6 +6,8 @@
  *   -v 2|3     TLS 1.2 or 1.3 (3)            -k          keep connections, or: one for each request
  *   -r         resume the last session       -R RATE     so many requests a second, or: closed loop
  *   -i         one request on each connection, then none
+ *   -n N       the window ends with the Nth answer, not by the clock
+ *   -H NAME    for SNI and Host (localhost)  -u PATH     before the number that says how large (/)
  *
  * OpenSSL's libssl and epoll: nothing is shared with the proxies measured. It warms up, prints
  * "begin" and waits for a line; loads, prints one line of JSON and waits for a line again; so the
@@ -31,8 +33,15 @@ static struct {
     uint16_t port;
     double seconds, rate;
     size_t connections, version, get_bytes, post_bytes;
+    size_t operations; /* 0: the clock ends the window */
     bool keep, resume, idle;
-} options = {.connections = 64, .version = 3, .seconds = 2, .get_bytes = 1024};
+    const char *host, *path;
+} options = {.connections = 64,
+             .version = 3,
+             .seconds = 2,
+             .get_bytes = 1024,
+             .host = "localhost",
+             .path = "/"};
 
 enum state { CONNECTING, SENDING, READING, ENDING, WAITING };
 
@@ -103,7 +112,7 @@ static SSL *new_session(struct conn *c)
 
     SSL_set_app_data(ssl, c);
     SSL_set_fd(ssl, c->fd);
-    SSL_set_tlsext_host_name(ssl, "localhost");
+    SSL_set_tlsext_host_name(ssl, options.host);
     if (options.resume && c->session != NULL)
         SSL_set_session(ssl, c->session);
     SSL_set_connect_state(ssl);
@@ -340,12 +349,18 @@ static void run_events(uint64_t until_ns)
         advance(events[i].data.ptr);
 }
 
+static bool window_ended(uint64_t end_ns)
+{
+    return options.operations > 0 && counting ? seen.operations >= options.operations
+                                              : now_ns() >= end_ns;
+}
+
 static void run_until(uint64_t end_ns)
 {
     uint64_t interval = options.rate > 0 ? (uint64_t)(1e9 / options.rate) : 0;
     uint64_t due = now_ns();
 
-    while (now_ns() < end_ns) {
+    while (!window_ended(end_ns)) {
         while (interval > 0 && waiting != NULL && due <= now_ns()) {
             struct conn *c = waiting;
             waiting = c->next_waiting;
@@ -354,7 +369,8 @@ static void run_until(uint64_t end_ns)
             if (c->state == SENDING)
                 advance(c);
         }
-        run_events(interval > 0 && waiting != NULL && due < end_ns ? due : end_ns);
+        uint64_t latest = options.operations > 0 ? now_ns() + 100000000U : end_ns;
+        run_events(interval > 0 && waiting != NULL && due < latest ? due : latest);
     }
 }
 
@@ -444,9 +460,9 @@ static void make_context(const char *certs)
 static void make_request(void)
 {
     const char *method = options.post_bytes > 0 ? "POST" : "GET";
-    int n = snprintf(request, sizeof request,
-                     "%s /%zu HTTP/1.1\r\nHost: localhost\r\nUser-Agent: load\r\n%s", method,
-                     options.get_bytes, options.keep ? "" : "Connection: close\r\n");
+    int n = snprintf(
+        request, sizeof request, "%s %s%zu HTTP/1.1\r\nHost: %s\r\nUser-Agent: load\r\n%s", method,
+        options.path, options.get_bytes, options.host, options.keep ? "" : "Connection: close\r\n");
 
     if (options.post_bytes > 0)
         n += snprintf(request + n, sizeof request - (size_t)n, "Content-Length: %zu\r\n",
@@ -457,14 +473,15 @@ static void make_request(void)
 
 static const struct option {
     char letter;
-    enum { FLAG, COUNT, REAL } kind;
+    enum { FLAG, COUNT, REAL, TEXT } kind;
     void *value;
 } known_options[] = {
     {'c', COUNT, &options.connections}, {'t', REAL, &options.seconds},
     {'g', COUNT, &options.get_bytes},   {'p', COUNT, &options.post_bytes},
     {'v', COUNT, &options.version},     {'R', REAL, &options.rate},
     {'k', FLAG, &options.keep},         {'r', FLAG, &options.resume},
-    {'i', FLAG, &options.idle},
+    {'i', FLAG, &options.idle},         {'n', COUNT, &options.operations},
+    {'H', TEXT, &options.host},         {'u', TEXT, &options.path},
 };
 
 static bool take_option(int letter)
@@ -477,8 +494,10 @@ static bool take_option(int letter)
             *(bool *)o->value = true;
         else if (o->kind == COUNT)
             *(size_t *)o->value = strtoul(optarg, NULL, 10);
-        else
+        else if (o->kind == REAL)
             *(double *)o->value = strtod(optarg, NULL);
+        else
+            *(const char **)o->value = optarg;
         return true;
     }
     return false;
@@ -486,7 +505,7 @@ static bool take_option(int letter)
 
 static bool parse_options(int argc, char **argv)
 {
-    for (int c; (c = getopt(argc, argv, "c:t:g:p:v:R:kri")) != -1;)
+    for (int c; (c = getopt(argc, argv, "c:t:g:p:v:R:krin:H:u:")) != -1;)
         if (!take_option(c))
             return false;
     if (argc - optind != 2)

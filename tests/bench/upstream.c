@@ -1,4 +1,4 @@
-/* upstream PORT — the application behind the proxies measured: "/N" is answered with N octets, a
+/* upstream PORT — the application behind the proxies measured: "/…/N" is answered with N octets, a
  * body is read and forgotten. HTTP/1.1 with kept connections, epoll, and as little else as will
  * do: it shares a CPU with the load. Prints "ready". */
 #include <arpa/inet.h>
@@ -69,8 +69,11 @@ static void prepare_answer(struct conn *c, size_t bytes)
 static bool take_head(struct conn *c)
 {
     c->head[c->head_len] = '\0';
-    const char *end = strstr(c->head, "\r\n\r\n"), *path = strchr(c->head, '/');
-    if (end == NULL || path == NULL)
+    const char *end = strstr(c->head, "\r\n\r\n"), *behind_path = strstr(c->head, " HTTP/1.");
+    if (end == NULL || behind_path == NULL)
+        return false;
+    const char *slash = memrchr(c->head, '/', (size_t)(behind_path - c->head));
+    if (slash == NULL)
         return false;
     const char *length = strcasestr(c->head, "\r\ncontent-length:");
     size_t behind = c->head_len - (size_t)(end + 4 - c->head);
@@ -78,7 +81,7 @@ static bool take_head(struct conn *c)
     c->body_left -= behind;
     c->answering = true;
     c->head_len = 0;
-    prepare_answer(c, strtoul(path + 1, NULL, 10));
+    prepare_answer(c, strtoul(slash + 1, NULL, 10));
     return true;
 }
 
