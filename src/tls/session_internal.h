@@ -31,8 +31,7 @@ struct tls_session {
     size_t octets_in;    /* taken from wire_in since the last plaintext */
     unsigned group;      /* of the key exchange; 0: not known yet */
 
-    /* Open, and without what only the handshake needed; without buffers, too (session_memory.c). */
-    bool is_settled, is_resting;
+    bool is_resting; /* without mbedTLS's buffers (session_memory.c) */
     unsigned char in_counter[8];
     uint8_t in_places[SESSION_PLACES], out_places[SESSION_PLACES];
 
@@ -55,7 +54,7 @@ bool session_set_up(struct tls_session *s, const mbedtls_ssl_config *config);
 
 /* The handshake is over and its client known: what nobody will ask for again is freed. */
 void session_settle(struct tls_session *s);
-/* Around what mbedTLS is asked to do with an open session: it has no buffers between. */
+/* Around what mbedTLS is asked to do: a session that waits for its peer has no buffers. */
 void session_wake(struct tls_session *s);
 void session_rest(struct tls_session *s);
 

@@ -1,6 +1,6 @@
-/* What an open session does without. Between calls most sessions have nothing in mbedTLS's record
+/* What a session does without. Between calls most sessions have nothing in mbedTLS's record
  * buffers, so these go from one to the next: a worker needs as many as there are sessions in the
- * middle of a record.
+ * middle of a record. Handshakes that wait for their client are no exception.
  *
  *      octets come, data go ──▶ session_wake ──▶ mbedTLS ──▶ session_rest ──▶ pool
  *
@@ -28,7 +28,7 @@ static unsigned char *pool_take(struct pool *p, size_t size)
     return p->count > 0 ? p->free[--p->count] : mem_zalloc(size);
 }
 
-/* What mbedTLS decrypted was wiped when it was read; the rest went over the wire. */
+/* Data that mbedTLS decrypted were wiped when they were read; the rest is no secret. */
 static void pool_give(struct pool *p, unsigned char *buffer)
 {
     if (p->count < POOL_MAX)
@@ -81,7 +81,8 @@ void session_rest(struct tls_session *s)
 {
     mbedtls_ssl_context *ssl = &s->ssl;
     unsigned char **const in[] = PLACES(ssl, in), **const out[] = PLACES(ssl, out);
-    if (!s->is_settled || s->is_resting || s->status != TLS_OPEN || !is_quiet(ssl))
+    bool goes_on = s->status == TLS_HANDSHAKING || s->status == TLS_OPEN;
+    if (s->is_client || !s->has_ssl || s->is_resting || !goes_on || !is_quiet(ssl))
         return;
     /* As mbedTLS does before it reads the next record. */
     ssl->MBEDTLS_PRIVATE(in_msglen) = ssl->MBEDTLS_PRIVATE(in_hslen) = 0;
@@ -131,5 +132,4 @@ void session_settle(struct tls_session *s)
 {
     mbedtls_ssl_forget_handshake(&s->ssl);
     shrink_hello(s);
-    s->is_settled = true;
 }

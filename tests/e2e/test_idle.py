@@ -1,10 +1,13 @@
-"""Idle connections cost little, and wake up all at once. PORTCULLIS_IDLE=10000 for the full size."""
+"""Connections that wait cost little, open or half-way through a handshake, and wake up all at once. PORTCULLIS_IDLE=10000
+for the full size."""
+import contextlib
 import os
 import pathlib
 import resource
 import socket
 import ssl
 
+import pytest
 from harness import WAIT
 
 COUNT = int(os.environ.get("PORTCULLIS_IDLE", "600"))
@@ -47,10 +50,73 @@ def ask_all(connections):
         assert seen.startswith(b"HTTP/1.1 200 ") and b"closed" not in seen, seen
 
 
-def test_idle_connections_are_small_and_all_wake_at_once(proxy):
+@pytest.fixture
+def gate(proxy):
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    gate = proxy(GATE % (COUNT + 100))
+    return proxy(GATE % (COUNT + 100))
+
+
+class HalfOpen:
+    """A handshake that stops behind the server's first flight."""
+
+    def __init__(self, gate, context):
+        self.raw = socket.create_connection(("127.0.0.1", gate.port), WAIT)
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing)
+        self.go_on()
+        self.flight = self.raw.recv(65536)
+
+    def go_on(self):
+        """True: the handshake is over here."""
+        try:
+            self.tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        finally:
+            self.raw.sendall(self.outgoing.read())
+        return True
+
+    def finish(self):
+        self.incoming.write(self.flight)
+        while not self.go_on():
+            self.incoming.write(self.raw.recv(65536))
+
+    def ask(self):
+        self.tls.write(REQUEST)
+        self.raw.sendall(self.outgoing.read())
+        data = b""
+        while not data.endswith(b"CN=client"):
+            self.incoming.write(self.raw.recv(65536) or pytest.fail("closed"))
+            with contextlib.suppress(ssl.SSLWantReadError):
+                data += self.tls.read(65536)
+        assert data.startswith(b"HTTP/1.1 200 "), data
+
+
+def test_handshakes_that_wait_are_small_and_all_go_on_at_once(gate):
+    (worker,) = gate.workers()
+    by_version = list(contexts(gate.certs))
+    connections = []
+    try:
+        before = 0
+        for i in range(COUNT):
+            connections.append(HalfOpen(gate, by_version[i % 2]))
+            if i == 49:
+                before = memory_kb(worker)
+        grown = memory_kb(worker) - before
+        for c in connections:
+            c.finish()
+        for c in connections:
+            c.ask()
+    finally:
+        for c in connections:
+            c.raw.close()
+    if "asan" not in gate.binary:
+        assert grown < (COUNT - 50) * 12 + 1024, grown
+    assert gate.workers() == [worker]
+
+
+def test_idle_connections_are_small_and_all_wake_at_once(gate):
     (worker,) = gate.workers()
     by_version = list(contexts(gate.certs))
     connections = []
