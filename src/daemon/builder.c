@@ -137,6 +137,8 @@ static void on_master_message(struct builder *b)
         builder_rest(b);
     else if (m.type == MESSAGE_RESUME)
         builder_resume(b);
+    else if (m.type == MESSAGE_REREAD)
+        builder_reread(b);
     message_close_fds(&m);
 }
 

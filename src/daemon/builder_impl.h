@@ -69,6 +69,8 @@ void builder_close_sockets(struct builder *b);
 
 void builder_watch(struct builder *b);
 void builder_stop_watching(struct builder *b);
+/* A child reads the files again, watched or not, and workers get what they say. */
+void builder_reread(struct builder *b);
 /* watch_fd, or the reader's channel, can be read. */
 void builder_on_watch(struct builder *b);
 void builder_on_reader(struct builder *b);

@@ -61,15 +61,21 @@ static void start_reader(struct builder *b)
     builder_forget_reader(b);
 }
 
-void builder_on_watch(struct builder *b)
+void builder_reread(struct builder *b)
 {
-    if (!b->app->watch->has_settled(b->conf))
+    if (b->app->watch == NULL || (b->state != SERVING && b->state != DRAINING))
         return;
     /* What it reads now may be the old ones: once more, when it is done. */
     if (b->reader != -1)
         b->must_reread = true;
     else
         start_reader(b);
+}
+
+void builder_on_watch(struct builder *b)
+{
+    if (b->app->watch->has_settled(b->conf))
+        builder_reread(b);
 }
 
 void builder_forget_reader(struct builder *b)
@@ -80,13 +86,23 @@ void builder_forget_reader(struct builder *b)
 }
 
 /* The builder's own goes first: workers that it forks later are born with it. */
-static void spread_image(struct builder *b, const struct message *m)
+static void spread_image(struct builder *b, struct message *m)
 {
-    if (m->fd_count != 1)
-        return;
+    m->type = MESSAGE_IMAGE;
     b->app->take_image(b->conf, NULL, m->fds[0]);
     builder_send_to_workers(b, m);
     (void)channel_send(b->channel, m);
+}
+
+static void on_reader_message(struct builder *b, struct message *m)
+{
+    bool must_reload = m->type == MESSAGE_RELOAD;
+
+    if (m->fd_count == 1)
+        spread_image(b, m);
+    if (must_reload)
+        (void)channel_send_type(b->channel, MESSAGE_RELOAD);
+    message_close_fds(m);
 }
 
 void builder_on_reader(struct builder *b)
@@ -97,11 +113,7 @@ void builder_on_reader(struct builder *b)
     if (status == CHANNEL_EMPTY)
         return;
     if (status == CHANNEL_MESSAGE) {
-        if (m.type == MESSAGE_IMAGE)
-            spread_image(b, &m);
-        else if (m.type == MESSAGE_RELOAD)
-            (void)channel_send(b->channel, &m);
-        message_close_fds(&m);
+        on_reader_message(b, &m);
         return;
     }
     builder_forget_reader(b);

@@ -47,6 +47,7 @@ static size_t body_size(enum message_type type)
     case MESSAGE_TERM:
     case MESSAGE_REST:
     case MESSAGE_RESUME:
+    case MESSAGE_REREAD:
         return 0;
     }
     assert(!"a message type");

@@ -23,7 +23,8 @@ enum message_type {
     /* reader to builder, builder to its workers and to the master, master to older builders, those
      * to theirs */
     MESSAGE_IMAGE,  /* with a descriptor */
-    MESSAGE_RELOAD, /* as HUP: files have changed; also reader to builder */
+    MESSAGE_RELOAD, /* as HUP: files have changed; reader to builder, perhaps with an image, builder
+                       to master */
     /* master to builder */
     MESSAGE_RESULT, /* struct message_result */
     /* master to builder, builder to worker */
@@ -34,6 +35,7 @@ enum message_type {
     /* master to builder */
     MESSAGE_REST,   /* the workers drain; the configuration stays */
     MESSAGE_RESUME, /* workers again */
+    MESSAGE_REREAD, /* files of its configuration may have changed */
     /* master to builder, builder to worker */
     MESSAGE_REOPEN, /* struct message_reopen with a descriptor */
 };

@@ -90,6 +90,7 @@ static void on_ready(struct master *m, struct builder_ref *b)
         return;
     m->building = NULL;
     ref_share_image(m, b);
+    master_tell_predecessor(m);
     if (m->serving != NULL)
         ref_order(m->serving, MESSAGE_RETIRE);
     m->serving = b;
@@ -117,17 +118,20 @@ static void on_reload(struct master *m);
 /* Files of the configuration that serves have changed. */
 static void on_news(struct master *m, struct builder_ref *b, struct message *msg)
 {
-    if (msg->type == MESSAGE_RELOAD)
+    if (msg->type == MESSAGE_RELOAD && m->successor == 0)
         on_reload(m);
+    else if (msg->type == MESSAGE_RELOAD)
+        log_write(&log_process, LOG_NOTICE, "the newer program has read it, this one does not");
     if (msg->type != MESSAGE_IMAGE)
         return;
     ref_on_image(b, msg);
     ref_share_image(m, b);
+    master_tell_predecessor(m);
 }
 
 static void on_message(struct master *m, struct builder_ref *b, struct message *msg)
 {
-    if (m->state != RUNNING)
+    if (m->state != RUNNING && msg->type != MESSAGE_IMAGE)
         return;
     if (msg->type == MESSAGE_READY)
         on_ready(m, b);
@@ -256,6 +260,9 @@ static void on_quit(struct master *m)
     /* With another program that serves, it is a change like a reload: who is connected has an
      * answer. */
     stop_serving(m, m->sockets.is_shared ? MESSAGE_RETIRE : MESSAGE_QUIT);
+    /* A reader that was under way is forgotten by who retires. */
+    if (m->successor != 0 && m->serving != NULL)
+        ref_order(m->serving, MESSAGE_REREAD);
 }
 
 static void end_at_once(struct master *m)
@@ -354,14 +361,16 @@ static int wait_ms(const struct master *m)
 
 static void poll_once(struct master *m)
 {
-    size_t count = 1;
+    enum { SIGNALS_AT, NEWS_AT, BUILDERS_AT };
+    size_t count = BUILDERS_AT;
 
     LIST_FOR_EACH(it, &m->builders)
     count++;
     struct pollfd *polled = mem_zalloc(sizeof *polled * count);
     struct builder_ref **refs = mem_zalloc(sizeof *refs * count);
-    polled[0] = (struct pollfd){.fd = m->signal_fd, .events = POLLIN};
-    count = 1;
+    polled[SIGNALS_AT] = (struct pollfd){.fd = m->signal_fd, .events = POLLIN};
+    polled[NEWS_AT] = (struct pollfd){.fd = m->hears, .events = POLLIN};
+    count = BUILDERS_AT;
     LIST_FOR_EACH(it, &m->builders)
     {
         refs[count] = ref_of(it);
@@ -371,10 +380,12 @@ static void poll_once(struct master *m)
     clock_update();
     master_share_sockets(m);
     /* Messages first: signals may free builders. */
-    for (size_t i = 1; i < count; i++)
+    for (size_t i = BUILDERS_AT; i < count; i++)
         if (polled[i].revents != 0)
             on_channel(m, refs[i]);
-    if (polled[0].revents != 0)
+    if (polled[NEWS_AT].revents != 0)
+        master_on_trust_news(m);
+    if (polled[SIGNALS_AT].revents != 0)
         read_signals(m);
     mem_free(polled);
     mem_free(refs);

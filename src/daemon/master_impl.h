@@ -48,7 +48,9 @@ struct master {
     } place;
     bool has_served, reload_asked;
     pid_t predecessor, successor; /* masters of an older and a newer program; 0: none */
-    bool is_resting;              /* WINCH */
+    int tells, hears; /* eventfds: what is trusted has changed; to the older and from the
+                         newer one; -1 */
+    bool is_resting;  /* WINCH */
     int64_t kill_at_ms, rebuild_at_ms, watchdog_at_ms; /* 0: not planned */
     int64_t pause_ms;
     int status;
@@ -76,6 +78,9 @@ void master_rest(struct master *m);
 /* False: there is no newer program, HUP means what it always does. */
 bool master_resume(struct master *m);
 void master_on_successor_end(struct master *m, int status);
+/* Another one is trusted now: the older program's workers are to know, too. */
+void master_tell_predecessor(const struct master *m);
+void master_on_trust_news(struct master *m);
 void master_notify_end(const struct master *m);
 void master_remove_pid_file(const struct master *m);
 

@@ -5,11 +5,14 @@
  *   WINCH   the old one's workers drain and go; its configuration stays, loaded
  *   QUIT    to the old one: the change is done.
  *           To the new one, or its failure: the old one's workers come back and the pid file, too
+ *           Until its last connection has ended, the new one tells it when what is trusted has
+ *           changed
  *   HUP     to the old one brings its workers back, without a look at the file, which the old
  *           program may not understand */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,19 +40,43 @@ static bool is_upgrade_under_way(const struct master *m)
     return m->successor != 0 || (m->place == UPGRADED && getppid() == m->predecessor);
 }
 
+static void close_eventfd(int *fd)
+{
+    if (*fd != -1)
+        (void)close(*fd);
+    *fd = -1;
+}
+
 void master_share_sockets(struct master *m)
 {
     m->sockets.is_shared = is_upgrade_under_way(m);
+    if (m->place == UPGRADED && getppid() != m->predecessor)
+        close_eventfd(&m->tells);
 }
 
 void master_adopt_inheritance(struct master *m)
 {
     service_adopt(&m->sockets);
-    if (upgrade_adopt(&m->sockets, &m->zones)) {
+    struct legacy legacy = {.sockets = &m->sockets, .zones = &m->zones};
+
+    if (upgrade_adopt(&legacy)) {
         m->place = UPGRADED;
         m->predecessor = getppid();
     }
+    m->tells = legacy.trust_news;
+    m->hears = -1;
     master_share_sockets(m);
+}
+
+static pid_t start_successor(struct master *m)
+{
+    m->hears = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct legacy legacy = {&m->sockets, &m->zones, m->hears};
+    pid_t pid = m->hears != -1 ? upgrade_start(&legacy) : -1;
+
+    if (pid == -1)
+        log_write_errno(&log_process, LOG_ALERT, errno, "the new binary process cannot be made");
+    return pid;
 }
 
 void master_upgrade(struct master *m)
@@ -60,10 +87,10 @@ void master_upgrade(struct master *m)
     }
     if (!pid_file_rename(m->pid_path, old_path_of(m).text))
         return;
-    m->successor = upgrade_start(&m->sockets, &m->zones);
+    m->successor = start_successor(m);
     if (m->successor == -1) {
-        log_write_errno(&log_process, LOG_ALERT, errno, "fork() failed");
         m->successor = 0;
+        close_eventfd(&m->hears);
         (void)pid_file_rename(old_path_of(m).text, m->pid_path);
         return;
     }
@@ -100,7 +127,24 @@ void master_on_successor_end(struct master *m, int status)
     if (m->is_resting && m->state == RUNNING)
         (void)master_resume(m);
     m->successor = 0;
+    close_eventfd(&m->hears);
     master_share_sockets(m);
+}
+
+void master_tell_predecessor(const struct master *m)
+{
+    if (m->tells != -1)
+        (void)eventfd_write(m->tells, 1);
+}
+
+/* Its own builder reads its own files: how the other program lays trust out, and what its
+ * configuration says, is no matter then. */
+void master_on_trust_news(struct master *m)
+{
+    eventfd_t count;
+
+    if (eventfd_read(m->hears, &count) == 0 && m->serving != NULL)
+        ref_order(m->serving, MESSAGE_REREAD);
 }
 
 /* A manager that watches this process goes on with the newer one. */

@@ -375,11 +375,16 @@ static void stop_watch(void *conf)
     l->watch = NULL;
 }
 
+/* Who has them read again. */
+static const char *cause(const struct loaded *l)
+{
+    return watches_files(l->snapshot) ? "ssl_watch_files" : "a newer program serves";
+}
+
 static void on_bad_file(void *owner, enum log_level level, const char *message)
 {
-    (void)owner;
     if (level <= LOG_ERROR)
-        log_write(&log_process, LOG_ERROR, "%s; what is in use stays (ssl_watch_files)", message);
+        log_write(&log_process, LOG_ERROR, "%s; what is in use stays (%s)", message, cause(owner));
     else
         log_write(&log_process, level, "%s", message);
 }
@@ -399,11 +404,12 @@ static enum app_reread reread(void *conf, int *image)
     const struct process_conf *process = &l->snapshot->process;
     int key_line = process->key_process ? key_keeper_start(process) : -1;
     enum tls_renewal r = tls_pool_renew(l->snapshot->tls_pool, key_line,
-                                        (struct tls_report){.problem = on_bad_file}, &what, image);
+                                        (struct tls_report){.problem = on_bad_file, .owner = conf},
+                                        &what, image);
 
     if (r != TLS_RENEWAL_NOTHING)
-        log_write(&log_process, LOG_NOTICE, "files have changed: %.*s; %s (ssl_watch_files)",
-                  STR_ARG(buf_str(&what)), outcomes[r].how);
+        log_write(&log_process, LOG_NOTICE, "files have changed: %.*s; %s (%s)",
+                  STR_ARG(buf_str(&what)), outcomes[r].how, cause(l));
     buf_deinit(&what);
     return outcomes[r].what;
 }

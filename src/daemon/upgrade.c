@@ -14,6 +14,7 @@
 
 #define SOCKETS "PORTCULLIS_SOCKETS" /* "5;6g;": g for those that a service manager gave */
 #define ZONES   "PORTCULLIS_ZONES"   /* zone_set_hand_over */
+#define TRUST   "PORTCULLIS_TRUST"   /* "7": trust_news */
 
 static char **words; /* with NULL; live as long as the process */
 static char program[PATH_MAX];
@@ -56,27 +57,29 @@ static void say(const char *variable, struct buf *text)
     buf_deinit(text);
 }
 
-static __attribute__((noreturn)) void become_new(const struct listen_set *sockets,
-                                                 const struct zone_set *zones)
+static __attribute__((noreturn)) void become_new(const struct legacy *l)
 {
     struct buf text = {0};
 
-    listen_set_each(sockets, hand_over, &text);
+    listen_set_each(l->sockets, hand_over, &text);
     say(SOCKETS, &text);
-    zone_set_hand_over(zones, &text);
+    zone_set_hand_over(l->zones, &text);
     say(ZONES, &text);
+    (void)fcntl(l->trust_news, F_SETFD, 0);
+    buf_printf(&text, "%d", l->trust_news);
+    say(TRUST, &text);
     (void)execv(program, words);
     log_write_errno(&log_process, LOG_ALERT, errno, "execve() failed while executing \"%s\"",
                     program);
     _exit(1);
 }
 
-pid_t upgrade_start(const struct listen_set *sockets, const struct zone_set *zones)
+pid_t upgrade_start(const struct legacy *l)
 {
     pid_t pid = fork();
 
     if (pid == 0)
-        become_new(sockets, zones);
+        become_new(l);
     return pid;
 }
 
@@ -110,16 +113,39 @@ static void adopt_zones(struct zone_set *zones)
     (void)unsetenv(ZONES);
 }
 
-bool upgrade_adopt(struct listen_set *sockets, struct zone_set *zones)
+/* One of its kind, or what is written there would go anywhere. */
+static bool is_eventfd(int fd)
+{
+    static const char kind[] = "anon_inode:[eventfd]";
+    char path[64], text[64];
+
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(path, text, sizeof text);
+    return n == sizeof kind - 1 && memcmp(text, kind, sizeof kind - 1) == 0;
+}
+
+static int adopt_trust_news(void)
+{
+    uint64_t fd;
+    bool good = str_to_u64(said(TRUST), &fd) && fd <= INT_MAX && is_eventfd((int)fd) &&
+                fcntl((int)fd, F_SETFD, FD_CLOEXEC) == 0;
+
+    (void)unsetenv(TRUST);
+    return good ? (int)fd : -1;
+}
+
+bool upgrade_adopt(struct legacy *l)
 {
     struct str rest = said(SOCKETS);
 
+    l->trust_news = -1;
     if (rest.len == 0)
         return false;
     log_write(&log_process, LOG_NOTICE, "using inherited sockets from \"%.*s\"", STR_ARG(rest));
     while (rest.len > 0)
-        adopt_number(sockets, str_cut(&rest, ';'));
+        adopt_number(l->sockets, str_cut(&rest, ';'));
     (void)unsetenv(SOCKETS);
-    adopt_zones(zones);
+    adopt_zones(l->zones);
+    l->trust_news = adopt_trust_news();
     return true;
 }

@@ -11,9 +11,18 @@
 
 /* Remembers how this program was called; before the title takes argv's place. */
 void upgrade_init(char **argv);
+/* What the one leaves and the other takes over. */
+struct legacy {
+    struct listen_set *sockets;
+    struct zone_set *zones;
+    int trust_news; /* an eventfd: the newer one says that it trusts what the older one may not know
+                     */
+};
+
 /* Starts the program anew; -1 with errno. */
-pid_t upgrade_start(const struct listen_set *sockets, const struct zone_set *zones);
-/* Takes over what an older master left; false: there is none. */
-bool upgrade_adopt(struct listen_set *sockets, struct zone_set *zones);
+pid_t upgrade_start(const struct legacy *l);
+/* False: there is no older master. trust_news is -1 then, and where that one knows nothing of it.
+ */
+bool upgrade_adopt(struct legacy *l);
 
 #endif

@@ -277,25 +277,29 @@ static void compare(struct comparison *cmp, const struct tls_pool *fresh, const 
     }
 }
 
+static bool make_image(const struct tls_pool *fresh, const struct tls_report *r, int *image)
+{
+    *image = trust_image_make(fresh);
+    if (*image == -1)
+        tls_report_problem(r, LOG_ERROR, "the trust image could not be made (%d: %s)", errno,
+                           strerror(errno));
+    return *image != -1;
+}
+
 static enum tls_renewal decide(const struct comparison *cmp, const struct tls_pool *fresh,
                                const struct tls_report *r, struct buf *what, int *image)
 {
     if (!cmp->is_sound)
         return TLS_RENEWAL_NOTHING;
-    buf_append_str(what, buf_str(&cmp->trust));
-    if (!buf_is_empty(&cmp->certificates)) {
-        buf_append_str(what, buf_is_empty(what) ? STR("") : STR(", "));
-        buf_append_str(what, buf_str(&cmp->certificates));
-        return TLS_RENEWAL_CERTIFICATES;
-    }
-    if (buf_is_empty(what))
+    bool trust = !buf_is_empty(&cmp->trust), certificates = !buf_is_empty(&cmp->certificates);
+    if (trust && !make_image(fresh, r, image))
         return TLS_RENEWAL_NOTHING;
-    *image = trust_image_make(fresh);
-    if (*image != -1)
-        return TLS_RENEWAL_TRUST;
-    tls_report_problem(r, LOG_ERROR, "the trust image could not be made (%d: %s)", errno,
-                       strerror(errno));
-    return TLS_RENEWAL_NOTHING;
+    buf_append_str(what, buf_str(&cmp->trust));
+    buf_append_str(what, trust && certificates ? STR(", ") : STR(""));
+    buf_append_str(what, buf_str(&cmp->certificates));
+    return certificates ? TLS_RENEWAL_CERTIFICATES
+           : trust      ? TLS_RENEWAL_TRUST
+                        : TLS_RENEWAL_NOTHING;
 }
 
 enum tls_renewal tls_pool_renew(const struct tls_pool *p, int key_line, struct tls_report r,

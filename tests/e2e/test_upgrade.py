@@ -89,8 +89,12 @@ class Gate:
         assert int(self.old_path.read_text()) == self.old
         return self.pid()
 
-    def workers(self, master):
-        return [w for b in children(master) for w in children(b)]
+    def old_workers(self):
+        return [w for b in children(self.old) if b != self.pid() for w in children(b)]
+
+    def rest_but_for_open_connections(self):
+        os.kill(self.old, signal.SIGWINCH)
+        self.proxy.logged("gracefully shutting down")
 
     def rest(self):
         """The old master's workers go; it stays."""
@@ -282,6 +286,107 @@ def test_what_a_new_program_cannot_take_over_begins_anew_and_is_told(started, sc
     assert client.get().body == b"r SUCCESS"
     if "otherwise" in said:  # the others' numbers were lost on the way
         assert [os.readlink(fd) for fd in pathlib.Path(f"/proc/{new}/fd").iterdir()].count("/memfd:zone (deleted)") == 2
+
+
+# ---------------------------------------------------------------- what is trusted
+
+def tunnel(connection):
+    connection.until(b"\r\n\r\n")
+    connection.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
+    while connection.more():
+        pass
+
+
+class Trusting:
+    """The old program with two upgraded connections, whose files are the test's own."""
+
+    def __init__(self, started, certs, folder, scripted_upstream, more=""):
+        self.certs, self.files = certs, folder / "files"
+        self.files.mkdir()
+        self.write("crl.pem", certs / "rogues/crl-empty.pem")
+        self.write("server.crt", certs / "server.crt")
+        self.write("server.key", certs / "server.key")
+        text = """events {} http { %s access_log off; server { listen {port} ssl;
+            ssl_certificate F/server.crt; ssl_certificate_key F/server.key;
+            ssl_client_certificate {certs}/ca.crt; ssl_verify_client on; ssl_crl F/crl.pem;
+            proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;
+            location / { return 204; } location /up { proxy_pass http://%s; } } }""" % (
+            more, scripted_upstream(tunnel).address)
+        self.gate = started(text.replace("F/", f"{self.files}/"))
+        self.good, self.revoked = self.open("good"), self.open("revoked")
+
+    def write(self, name, path):
+        (self.files / "new").write_bytes(path.read_bytes())
+        (self.files / "new").rename(self.files / name)
+
+    def open(self, cert):
+        c = self.gate.proxy.tls(cert)
+        c.send("GET /up HTTP/1.1\r\nHost: localhost\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
+        assert c.head()[1] == 101
+        return c
+
+    def revoke(self):
+        self.write("crl.pem", self.certs / "rogues/crl.pem")
+
+    def renew(self):
+        """Another certificate by the same CA."""
+        self.write("server.key", self.certs / "rogues/good.key")
+        self.write("server.crt", self.certs / "rogues/good.crt")
+
+    def ends_for_the_revoked_alone(self):
+        assert self.revoked.is_closed()
+        self.good.sock.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            self.good.more()
+        self.good.sock.settimeout(WAIT)
+
+
+@pytest.fixture
+def trusting(started, certs, tmp_path, scripted_upstream):
+    made = []
+
+    def make(**more):
+        made.append(Trusting(started, certs, tmp_path, scripted_upstream, **more))
+        return made[-1]
+
+    yield make
+    for t in made:
+        t.good.close()
+        t.revoked.close()
+
+
+WATCH = "ssl_watch_files on;"
+
+
+@pytest.mark.parametrize("how", ["before it serves", "by a reload", "by its watch"])
+@pytest.mark.parametrize("end", ["", "WINCH", "QUIT"])
+def test_workers_of_the_old_program_learn_what_the_new_one_trusts(trusting, how, end):
+    t = trusting(more=WATCH if how == "by its watch" else "")
+    gate = t.gate
+    if how == "before it serves":
+        t.revoke()
+    new = gate.upgrade()
+    if end:
+        os.kill(gate.old, getattr(signal, f"SIG{end}"))
+        gate.proxy.logged("gracefully shutting down")
+    if how != "before it serves":
+        t.revoke()
+    if how == "by a reload":
+        os.kill(new, signal.SIGHUP)
+    t.ends_for_the_revoked_alone()
+
+
+def test_a_new_certificate_does_not_keep_the_old_program_from_learning_it(trusting):
+    """It would take a reload of the old program, which the new one has done."""
+    t = trusting(more=WATCH)
+    new = t.gate.upgrade()
+    t.gate.rest_but_for_open_connections()
+    t.renew()
+    t.revoke()
+    t.ends_for_the_revoked_alone()
+    t.gate.proxy.logged("the newer program has read it")
+    assert len(t.gate.old_workers()) == 1, "no worker is back"
+    os.kill(new, signal.SIGQUIT)
 
 
 def test_the_window_of_a_terminal_stops_nobody(proxy, upstream):

@@ -68,7 +68,7 @@ enum build_step {
 enum app_reread {
     APP_REREAD_NOTHING,
     APP_REREAD_IMAGE,  /* for all workers, as daemon_settings.image */
-    APP_REREAD_RELOAD, /* it takes a new configuration */
+    APP_REREAD_RELOAD, /* it takes a new configuration; there may be an image, too */
 };
 
 /* Files that may change while their configuration serves. */
@@ -77,7 +77,8 @@ struct app_watch {
     int (*start)(void *conf);
     /* It can be read: is it time to read files again? */
     bool (*has_settled)(void *conf);
-    /* In a child of the builder. The log says what has changed, or what is wrong. */
+    /* In a child of the builder, also where nothing is watched. The log says what has changed, or
+     * what is wrong. *image: -1, or as daemon_settings.image. */
     enum app_reread (*reread)(void *conf, int *image);
     void (*stop)(void *conf); /* in children, too */
 };
