@@ -148,6 +148,21 @@ static bool is_invalid_name(const struct h1_parser *p, unsigned classes)
     return (classes & ~(p->limits.underscores ? UNDERSCORE : 0U)) != 0;
 }
 
+/* CGI and its heirs read '_' as '-': to them it would say another length than to us. */
+static bool is_framings_twin(struct str name)
+{
+    static const struct str names[] = {STR_INIT("content-length"), STR_INIT("transfer-encoding")};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t same = 0;
+        while (name.len == names[i].len && same < name.len &&
+               (name.ptr[same] == '_' ? '-' : ascii_lower(name.ptr[same])) == names[i].ptr[same])
+            same++;
+        if (same == names[i].len)
+            return true;
+    }
+    return false;
+}
+
 /* Framing, routing, credentials and what changes a request's meaning: RFC 9110, 6.5.1. */
 static bool is_forbidden_in_trailers(enum header_name id)
 {
@@ -194,6 +209,8 @@ static bool parse_field(struct h1_parser *p, struct headers *into, struct str li
         return refuse(p, 400, "bare CR in a field value");
     if (is_invalid_name(p, classes))
         return p->limits.ignore_invalid_fields || refuse(p, 400, "invalid field name");
+    if (p->direction == H1_REQUEST && (classes & UNDERSCORE) != 0 && is_framings_twin(name))
+        return refuse(p, 400, "a field name that may be read as one of the framing's");
     headers_add(into, p->arena, name, str_trim(value));
     if (into == &p->trailers && is_forbidden_in_trailers(into->items[into->count - 1].id))
         into->count--;

@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "support.h"
@@ -235,6 +236,27 @@ Test(h1_parser, rule_4_4_names_that_are_not_nginxs_are_refused_when_not_ignored)
     run.limits.underscores = true;
     h1_expect(&run, STR("GET / HTTP/1.1\r\nX_Y: a\r\n\r\n"),
               "request GET / 1.1\nfield X_Y: a\nend\neof\n");
+}
+
+Test(h1_parser, rule_4_5_no_other_spelling_of_the_length_is_passed_on)
+{
+    static const char *const names[] = {"Content_Length", "content_LENGTH", "Transfer_Encoding"};
+    struct h1_run run = {.direction = H1_REQUEST, .limits = default_limits};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char head[128], trailers[128];
+        snprintf(head, sizeof head, "POST / HTTP/1.1\r\nContent-Length: 1\r\n%s: 0\r\n\r\na",
+                 names[i]);
+        snprintf(trailers, sizeof trailers,
+                 "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n%s: 0\r\n\r\n",
+                 names[i]);
+        run.limits.underscores = true;
+        h1_expect(&run, str_of(head), "error 400\n");
+        h1_expect(&run, str_of(trailers),
+                  "request POST / 1.1\nfield Transfer-Encoding: chunked\nerror 400\n");
+        run.limits.underscores = false; /* then it is left out like any other */
+        h1_expect(&run, str_of(head),
+                  "request POST / 1.1\nfield Content-Length: 1\nbody 1 a\nend\neof\n");
+    }
 }
 
 /* RULES 4.6; RFC 9112, 7.1 */
