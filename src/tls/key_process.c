@@ -95,6 +95,20 @@ union control {
     char room[CMSG_SPACE(sizeof(int))];
 };
 
+/* The first that came along, or -1; others, for which the kernel finds room, are closed. */
+static int take_descriptor(struct msghdr *head)
+{
+    int fds[sizeof(union control) / sizeof(int)];
+    struct cmsghdr *c = CMSG_FIRSTHDR(head);
+    if (c == NULL || c->cmsg_type != SCM_RIGHTS)
+        return -1;
+    size_t size = c->cmsg_len - CMSG_LEN(0);
+    memcpy(fds, CMSG_DATA(c), size);
+    for (size_t i = 1; i < size / sizeof *fds; i++)
+        (void)close(fds[i]);
+    return fds[0];
+}
+
 /* False: the line's end. fd: that came along, or -1. */
 static bool receive(int line, struct key_request *q, int *fd)
 {
@@ -105,10 +119,7 @@ static bool receive(int line, struct key_request *q, int *fd)
                           .msg_control = &control,
                           .msg_controllen = sizeof control};
     ssize_t got = recvmsg(line, &head, MSG_CMSG_CLOEXEC);
-    struct cmsghdr *c = got > 0 ? CMSG_FIRSTHDR(&head) : NULL;
-    *fd = -1;
-    if (c != NULL && c->cmsg_type == SCM_RIGHTS)
-        memcpy(fd, CMSG_DATA(c), sizeof *fd);
+    *fd = got > 0 ? take_descriptor(&head) : -1;
     return got >= (ssize_t)sizeof q->kind && (size_t)got == key_request_size(q);
 }
 
@@ -116,10 +127,12 @@ static void answer(struct key_process *p, struct pollfd *line, const struct key_
 {
     struct key_answer a = {.rc = MBEDTLS_ERR_PK_BAD_INPUT_DATA};
     bool is_builder = line == p->lines;
-    if (q->kind == KEY_ATTACH && fd != -1) {
+    if (q->kind == KEY_ATTACH && is_builder && fd != -1) {
         add_line(p, fd);
         return;
     }
+    if (fd != -1) /* a worker has none to give */
+        (void)close(fd);
     if (q->kind == KEY_LOAD && is_builder)
         on_load(p, q, &a);
     if (q->kind == KEY_SIGN)
@@ -140,6 +153,8 @@ static bool serve(struct key_process *p, size_t i)
     struct key_request q;
     int fd;
     if (!receive(p->lines[i].fd, &q, &fd)) {
+        if (fd != -1)
+            (void)close(fd);
         (void)close(p->lines[i].fd);
         p->lines[i].fd = -1;
         return true;

@@ -124,6 +124,50 @@ Test(key_process, loads_nothing_for_workers_and_signs_only_with_what_is_there)
     tls_context_free(server);
 }
 
+static void send_with_pipe(int line, struct key_request *q, size_t size, int pipe_end)
+{
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(2 * sizeof(int))];
+    } control = {0};
+    struct iovec data = {.iov_base = q, .iov_len = size};
+    struct msghdr head = {.msg_iov = &data,
+                          .msg_iovlen = 1,
+                          .msg_control = &control,
+                          .msg_controllen = sizeof control};
+    control.head = (struct cmsghdr){
+        .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(2 * sizeof(int))};
+    memcpy(CMSG_DATA(&control.head), (int[]){pipe_end, pipe_end}, 2 * sizeof(int));
+    cr_assert_eq(sendmsg(line, &head, 0), (ssize_t)size);
+}
+
+Test(key_process, keeps_no_descriptor_of_a_workers, .timeout = 10)
+{
+    struct tls_settings s = article();
+    struct tls_context *server = server_of(&s);
+    struct key_request q = {.kind = KEY_SIGN};
+    const struct {
+        enum key_request_kind kind;
+        size_t size;
+    } rows[] = {
+        {KEY_SIGN, key_request_size(&q)},
+        {KEY_ATTACH, offsetof(struct key_request, load)},
+        {KEY_SIGN, 1}, /* that is none, and the line's end */
+    };
+    cr_assert(tls_pool_reconnect_keys(pool));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int ends_of_pipe[2];
+        char c;
+        cr_assert_eq(pipe(ends_of_pipe), 0);
+        q.kind = rows[i].kind;
+        send_with_pipe(pool->key_line, &q, rows[i].size, ends_of_pipe[1]);
+        close(ends_of_pipe[1]);
+        cr_expect_eq(read(ends_of_pipe[0], &c, 1), 0, "row %zu", i);
+        close(ends_of_pipe[0]);
+    }
+    tls_context_free(server);
+}
+
 Test(key_process, that_is_gone_lets_no_handshake_end)
 {
     struct tls_settings s = article();
