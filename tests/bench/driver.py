@@ -31,6 +31,7 @@ class Bench:
         self.options, self.folder, self.contenders = options, folder, contenders
         self.idle_connections = options.idle
         self.seconds = 0.0  # of a window of the row that is measured
+        self.around_window = contextlib.nullcontext  # what else looks at the processes meanwhile; takes their pids
         self.load_cpu = 1
         self.load = compile_tool("load")
         self.certs = folder / "certs"

@@ -117,9 +117,10 @@ def cpu(*options, key="ecdsa", per="operation"):
     def measure(bench, running):
         with load(bench, running, key, "-t", bench.seconds, *options) as run:
             pids = running.pids()
-            before = cpu_ns(pids)
-            seen = run.window()
-            used = cpu_ns(pids) - before
+            with bench.around_window(pids):
+                before = cpu_ns(pids)
+                seen = run.window()
+                used = cpu_ns(pids) - before
         return {"value": used / 1000 / operations_of(seen, per), "busy": used / 1e9 / seen["seconds"] / cpu_share(),
                 "unfairness": seen["p99_ms"] / max(seen["p50_ms"], 1e-3), **seen}
     return measure
