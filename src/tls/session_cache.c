@@ -61,6 +61,12 @@ static uint64_t claim(const struct view *v, uint64_t size)
     return at;
 }
 
+/* Always, unless one wrote to the zone who is no worker of ours any more. */
+static bool fits(const struct view *v, uint64_t at, uint64_t size)
+{
+    return at % ALIGNMENT == 0 && size <= v->capacity - at % v->capacity;
+}
+
 static bool is_overwritten(const struct view *v, uint64_t at)
 {
     return atomic_load(&v->cache->head) > at + v->capacity;
@@ -74,6 +80,8 @@ void session_cache_put(const struct zone *z, const unsigned char id[static SESSI
     if (size > v.capacity)
         return;
     uint64_t at = claim(&v, size);
+    if (!fits(&v, at, size))
+        return;
     struct record *r = (struct record *)(v.ring + at % v.capacity);
     memcpy(r->id, id, SESSION_ID);
     r->size = (uint32_t)sealed.len;
@@ -91,7 +99,7 @@ static struct str copy_record(const struct view *v, uint64_t at, const unsigned 
 {
     uint64_t offset = at % v->capacity;
     const struct record *r = (const struct record *)(v->ring + offset);
-    if (is_overwritten(v, at) || memcmp(r->id, id, SESSION_ID) != 0)
+    if (!fits(v, at, sizeof *r) || is_overwritten(v, at) || memcmp(r->id, id, SESSION_ID) != 0)
         return STR_NONE;
     size_t size = *(const volatile uint32_t *)&r->size;
     if (size > v->capacity - offset - sizeof *r)
