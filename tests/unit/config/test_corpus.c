@@ -3,6 +3,9 @@
 #define LLVMFuzzerTestOneInput fuzz_config
 #include "fuzz/fuzz_config.c"
 #undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_load
+#include "fuzz/fuzz_load.c"
+#undef LLVMFuzzerTestOneInput
 
 /* A file may end anywhere. */
 static int cut_anywhere(const uint8_t *data, size_t size)
@@ -15,4 +18,9 @@ static int cut_anywhere(const uint8_t *data, size_t size)
 Test(corpus, configurations_end_anywhere)
 {
     corpus_replay("config", cut_anywhere);
+}
+
+Test(corpus, configurations_load_or_say_why)
+{
+    corpus_replay("load", fuzz_load);
 }

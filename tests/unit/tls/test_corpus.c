@@ -19,6 +19,12 @@
 #define LLVMFuzzerTestOneInput fuzz_ticket
 #include "fuzz/fuzz_ticket.c"
 #undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_certificate_request
+#include "fuzz/fuzz_certificate_request.c"
+#undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_key_process
+#include "fuzz/fuzz_key_process.c"
+#undef LLVMFuzzerTestOneInput
 
 Test(corpus, client_hellos_read_the_same_whole_and_cut)
 {
@@ -49,4 +55,14 @@ Test(corpus, tickets_open_only_for_who_sealed_them_and_come_back_the_same)
 {
     cr_assert(tls_process_start());
     corpus_replay("ticket", fuzz_ticket);
+}
+
+Test(corpus, certificate_requests_are_read_to_their_end)
+{
+    corpus_replay("certificate_request", fuzz_certificate_request);
+}
+
+Test(corpus, the_key_process_is_left_clean_by_whoever_asks)
+{
+    corpus_replay("key_process", fuzz_key_process);
 }
