@@ -159,7 +159,9 @@ static bool was_stale(struct exchange *x, unsigned bit)
 
 static enum peer_result result_of(unsigned bit)
 {
-    return bit == NEXT_403 || bit == NEXT_404 ? PEER_PASSED : PEER_FAILED;
+    if (bit == NEXT_403 || bit == NEXT_404)
+        return PEER_PASSED;
+    return bit == NEXT_TIMEOUT ? PEER_TIMED_OUT : PEER_FAILED;
 }
 
 void exchange_fault(struct exchange *x, unsigned bit, unsigned status, enum close_reason why)

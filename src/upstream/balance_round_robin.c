@@ -1,11 +1,14 @@
 /* Smooth weighted round robin, nginx's: of weights 5, 1, 1 the order is a a b a c a a. */
 #include "portcullis/upstream/balance.h"
 
+bool balance_was_asked(const struct balance_input *in, size_t i)
+{
+    return (in->tried[i / 64] >> (i % 64) & 1) != 0;
+}
+
 bool balance_may_ask(const struct peer_set *set, const struct balance_input *in, size_t i)
 {
-    bool was_tried = (in->tried[i / 64] >> (i % 64) & 1) != 0;
-
-    return !was_tried && peer_is_available(&set->items[i], in->now_ms);
+    return !balance_was_asked(in, i) && peer_is_available(&set->items[i], in->now_ms);
 }
 
 static void grow_back(struct peer *p)

@@ -26,6 +26,17 @@ bool peer_is_available(const struct peer *p, int64_t now_ms)
     return !p->conf->down && !is_full(p) && !has_failed_too_often(p, now_ms);
 }
 
+bool peer_is_worth_a_try(const struct peer *p)
+{
+    return !p->conf->down && !is_full(p) && !p->timed_out;
+}
+
+void peer_begin_early(struct peer *p, int64_t now_ms)
+{
+    p->checked_ms = now_ms;
+    p->conns++;
+}
+
 void peer_begin(struct peer *p, int64_t now_ms)
 {
     /* After fail_timeout this request is the probe: no other one is until fail_timeout again. */
@@ -55,7 +66,8 @@ static bool count_failure(struct peer *p, int64_t now_ms)
 bool peer_end(struct peer *p, enum peer_result result, int64_t now_ms)
 {
     peer_release(p);
-    if (result == PEER_FAILED)
+    p->timed_out = result == PEER_TIMED_OUT;
+    if (result == PEER_FAILED || result == PEER_TIMED_OUT)
         return count_failure(p, now_ms);
     /* It was asked again since its last failure and did well. */
     if (p->failed_ms < p->checked_ms)

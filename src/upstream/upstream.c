@@ -102,14 +102,25 @@ static unsigned count_usable(const struct upstream *u)
     return n;
 }
 
+static size_t words_for(const struct peer_set *set)
+{
+    return set->count / 64 + 1;
+}
+
+static void ask_in(struct selection *s, struct peer_set *set)
+{
+    bool is_primary = set == &s->upstream->primary;
+
+    s->set = set;
+    s->input.tried = s->tried + (is_primary ? 0 : words_for(&s->upstream->primary));
+}
+
 void selection_init(struct selection *s, struct upstream *u, struct arena *a,
                     const struct addr *client, unsigned max_tries)
 {
-    size_t most = u->primary.count > u->backup.count ? u->primary.count : u->backup.count;
-
-    *s = (struct selection){.upstream = u, .set = &u->primary};
-    s->tried = ARENA_ARRAY(a, uint64_t, most / 64 + 1);
-    s->input.tried = s->tried;
+    *s = (struct selection){.upstream = u};
+    s->tried = ARENA_ARRAY(a, uint64_t, words_for(&u->primary) + words_for(&u->backup));
+    ask_in(s, &u->primary);
     s->input.client = client;
     s->tries_left = count_usable(u);
     if (max_tries > 0 && max_tries < s->tries_left)
@@ -131,30 +142,59 @@ static struct peer *pick(struct selection *s)
     return balancers[s->upstream->conf->balancer](s->set, &s->input);
 }
 
-static void use_backups(struct selection *s)
+static struct peer *pick_among_all(struct selection *s)
 {
-    size_t words = s->upstream->backup.count / 64 + 1;
+    struct peer *p = pick(s);
 
-    s->set = &s->upstream->backup;
-    for (size_t i = 0; i < words; i++)
-        s->tried[i] = 0;
+    if (p != NULL || s->set != &s->upstream->primary || s->upstream->backup.count == 0)
+        return p;
+    ask_in(s, &s->upstream->backup);
     s->input.hash_tries = 0;
+    return pick(s);
+}
+
+/* Of two that were asked in the same millisecond the first. */
+static struct peer *longest_resting_in(struct selection *s, struct peer_set *set, struct peer *best)
+{
+    struct peer_set *before = s->set;
+
+    ask_in(s, set);
+    for (size_t i = 0; i < set->count; i++) {
+        struct peer *p = &set->items[i];
+        if (balance_was_asked(&s->input, i) || !peer_is_worth_a_try(p) ||
+            (best != NULL && p->checked_ms >= best->checked_ms))
+            continue;
+        best = p;
+        before = set;
+    }
+    ask_in(s, before);
+    return best;
+}
+
+static struct peer *longest_resting(struct selection *s)
+{
+    if (s->set->is_single)
+        return NULL;
+    return longest_resting_in(s, &s->upstream->backup,
+                              longest_resting_in(s, &s->upstream->primary, NULL));
 }
 
 struct peer *selection_next(struct selection *s)
 {
+    void (*begin)(struct peer *p, int64_t now_ms) = peer_begin;
+
     assert(s->peer == NULL);
     s->input.now_ms = clock_monotonic_ms();
-    struct peer *p = pick(s);
-    if (p == NULL && s->set == &s->upstream->primary && s->upstream->backup.count > 0) {
-        use_backups(s);
-        p = pick(s);
+    struct peer *p = pick_among_all(s);
+    if (p == NULL) {
+        p = longest_resting(s);
+        begin = peer_begin_early;
     }
     if (p == NULL)
         return NULL;
     size_t i = (size_t)(p - s->set->items);
-    s->tried[i / 64] |= UINT64_C(1) << (i % 64);
-    peer_begin(p, s->input.now_ms);
+    s->input.tried[i / 64] |= UINT64_C(1) << (i % 64);
+    begin(p, s->input.now_ms);
     s->peer = p;
     return p;
 }

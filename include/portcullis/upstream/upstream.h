@@ -41,7 +41,7 @@ struct selection {
     struct upstream *upstream;
     struct peer_set *set;
     struct peer *peer; /* being asked now, or NULL */
-    uint64_t *tried;
+    uint64_t *tried;   /* a bit for each primary peer, then from a word on one for each backup */
     unsigned tries_left;
     struct balance_input input;
 };
@@ -49,7 +49,10 @@ struct selection {
 /* max_tries 0: every peer once. The bitmap is taken from a. client outlives the selection. */
 void selection_init(struct selection *s, struct upstream *u, struct arena *a,
                     const struct addr *client, unsigned max_tries);
-/* NULL: no live upstream. Else the peer is begun, and selection_end must follow. */
+/* One that failed too often is asked when there is no other, the longest resting first; nginx would
+ * say that there is none for all of fail_timeout, though it may be back. Not one that timed out,
+ * where requests would gather. NULL: no live upstream. Else the peer is begun, and selection_end
+ * must follow. */
 struct peer *selection_next(struct selection *s);
 void selection_end(struct selection *s, enum peer_result result, const struct log_context *log);
 

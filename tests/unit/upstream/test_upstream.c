@@ -124,6 +124,61 @@ Test(upstream, backups_serve_when_no_primary_is_left)
     cr_assert(str_eq_z(group_picks(&g, 2), "cc"));
 }
 
+Test(upstream, who_rests_is_asked_when_no_other_is_left_the_longest_resting_first)
+{
+    struct peer *peers;
+
+    group_add(&g, 1);
+    group_add(&g, 1);
+    group_add(&g, 1)->backup = true;
+    group_start(&g);
+    peers = g.upstream->primary.items;
+    fail_at('a');
+    fail_at('b');
+    fail_at('c');
+    peers[0].failed_ms = peers[0].checked_ms -= 2;
+    peers[1].failed_ms = peers[1].checked_ms -= 1;
+    begin(0);
+    cr_assert_eq(pick_letter(&s), 'a');
+    ends(PEER_FAILED);
+    cr_assert_eq(pick_letter(&s), 'b');
+    ends(PEER_OK); /* it is back */
+    cr_assert(str_eq_z(group_picks(&g, 3), "bbb"));
+    cr_assert_eq(peers[1].fails, 0);
+}
+
+Test(upstream, a_backup_that_rests_is_asked_too_and_none_twice)
+{
+    group_add(&g, 1);
+    group_add(&g, 1)->backup = true;
+    group_start(&g);
+    fail_at('a');
+    fail_at('b');
+    g.upstream->backup.items[0].checked_ms--;
+    begin(0);
+    cr_assert_eq(pick_letter(&s), 'b');
+    ends(PEER_FAILED);
+    cr_assert_eq(pick_letter(&s), 'a');
+    ends(PEER_FAILED);
+    cr_assert_eq(pick_letter(&s), '-');
+}
+
+Test(upstream, who_timed_out_is_left_alone_for_fail_timeout)
+{
+    group_add(&g, 1);
+    group_add(&g, 1);
+    group_start(&g);
+    fail_at('a');
+    begin(0);
+    cr_assert_eq(pick_letter(&s), 'b');
+    ends(PEER_TIMED_OUT);
+    begin(0);
+    cr_assert_eq(pick_letter(&s), 'a');
+    ends(PEER_TIMED_OUT);
+    begin(0);
+    cr_assert_eq(pick_letter(&s), '-');
+}
+
 Test(upstream, max_conns_counts_running_requests)
 {
     struct selection other;
