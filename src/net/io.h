@@ -30,6 +30,9 @@ struct task {
 void task_init(struct task *t, void (*run)(struct task *t));
 void task_post(struct loop *l, struct task *t);       /* in this turn */
 void task_post_later(struct loop *l, struct task *t); /* in the next, after others had theirs */
+/* Costly work, which a peer asks for: after all other, a little in each turn of the loop, one
+ * owner's after the other's. */
+void task_post_costly(struct loop *l, struct task *t, uint32_t owner);
 void task_cancel(struct task *t);
 bool task_is_posted(const struct task *t);
 

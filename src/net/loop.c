@@ -20,10 +20,13 @@
 #include "portcullis/base/clock.h"
 #include "portcullis/base/log.h"
 #include "portcullis/base/memory.h"
+#include "turns.h"
 
 #define EVENTS_A_TURN 256
 /* Work may make work; after so many rounds sockets get their turn, so that none starves. */
 #define ROUNDS_A_TURN 32
+/* Handshakes, 150 us each: so long others wait. */
+#define COSTLY_A_TURN 8
 
 struct deferred {
     void (*fn)(void *arg);
@@ -48,6 +51,7 @@ struct loop {
     struct deferred_queue deferred, running;
     size_t running_at;
     struct list tasks, later;
+    struct turns costly;
     struct buf read_buffer;
 
     struct epoll_event events[EVENTS_A_TURN];
@@ -111,6 +115,12 @@ void task_post_later(struct loop *l, struct task *t)
 {
     if (!task_is_posted(t))
         list_push_back(&l->later, &t->link);
+}
+
+void task_post_costly(struct loop *l, struct task *t, uint32_t owner)
+{
+    if (!task_is_posted(t))
+        turns_add(&l->costly, &t->link, owner);
 }
 
 void task_cancel(struct task *t)
@@ -192,11 +202,26 @@ static bool has_work(const struct loop *l)
     return l->deferred.count > 0 || !list_is_empty(&l->tasks);
 }
 
+static bool has_work_later(const struct loop *l)
+{
+    return !list_is_empty(&l->later) || !turns_is_empty(&l->costly);
+}
+
 static void run_work(struct loop *l)
 {
     for (int round = 0; round < ROUNDS_A_TURN && has_work(l); round++) {
         run_deferred(l);
         run_tasks(l);
+    }
+}
+
+static void run_costly(struct loop *l)
+{
+    struct list *link;
+
+    for (int i = 0; i < COSTLY_A_TURN && (link = turns_take(&l->costly)) != NULL; i++) {
+        struct task *t = CONTAINER_OF(link, struct task, link);
+        t->run(t);
     }
 }
 
@@ -241,6 +266,7 @@ struct loop *loop_new(void)
     }
     list_init(&l->tasks);
     list_init(&l->later);
+    turns_init(&l->costly);
     (void)uv_check_init(&l->uv, &l->uv_anchor);
     (void)uv_check_start(&l->uv_anchor, on_anchor);
     l->uv_io = (struct io){uv_backend_fd(&l->uv), on_uv_events};
@@ -278,12 +304,12 @@ static bool uv_is_alive(struct loop *l)
 
 static bool is_alive(struct loop *l)
 {
-    return l->watched > 0 || has_work(l) || !list_is_empty(&l->later) || uv_is_alive(l);
+    return l->watched > 0 || has_work(l) || has_work_later(l) || uv_is_alive(l);
 }
 
 static int wait_ms(struct loop *l)
 {
-    if (has_work(l) || !list_is_empty(&l->later) || l->stopped)
+    if (has_work(l) || has_work_later(l) || l->stopped)
         return 0;
     uv_update_time(&l->uv);
     return uv_backend_timeout(&l->uv);
@@ -316,6 +342,7 @@ static void turn(struct loop *l)
     wake_later_tasks(l);
     dispatch_events(l);
     run_work(l);
+    run_costly(l);
     run_uv(l);
     run_work(l);
 }

@@ -12,7 +12,9 @@
 #include "portcullis/base/memory.h"
 #include "stream_impl.h"
 
-#define EDGE_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+/* Of an address, those that its owner cannot choose at will: all of IPv4's, a /64 of IPv6. */
+#define NETWORK_OCTETS 8
+#define EDGE_EVENTS    (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 
 static const char *const close_texts[] = {
 #define X(id, text) [CLOSE_##id] = (text),
@@ -28,7 +30,10 @@ const char *close_reason_text(enum close_reason why)
 
 static void post(struct stream *s)
 {
-    task_post(s->loop, &s->task);
+    if (stream_is_costly(s))
+        task_post_costly(s->loop, &s->task, s->from);
+    else
+        task_post(s->loop, &s->task);
 }
 
 /* ------------------------------------------------------------------ closing */
@@ -205,6 +210,7 @@ struct stream *stream_accept(struct loop *l, int fd, const struct addr *peer,
 
     set_no_delay(fd, peer);
     s->accepted = true;
+    s->from = str_hash(str_upto(addr_binary(peer), NETWORK_OCTETS));
     s->tls = tls;
     s->phase = tls != NULL ? HANDSHAKING : OPEN;
     s->writable = true;

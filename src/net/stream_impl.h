@@ -20,6 +20,7 @@ struct stream {
     struct tls_session *tls;
     struct buf in, wire_in, out, wire_out;
     struct addr peer, local;
+    uint32_t from; /* a number for the peer's network */
     uint64_t bytes_sent;
     int64_t last_read_ms, last_write_ms;
     int error;
@@ -40,6 +41,12 @@ struct stream {
     bool accepted; /* the peer is a client: after its reset nobody wants an answer */
     bool wire_due; /* wire_in, or TLS itself, may hold whole records that were not looked at */
 };
+
+/* A handshake waits for its turn: others have requests. */
+static inline bool stream_is_costly(const struct stream *s)
+{
+    return s->phase == HANDSHAKING && s->readable && s->closing == CLOSE_NONE;
+}
 
 /* All steps, in order, until one closes the stream. */
 void stream_take_steps(struct stream *s);

@@ -355,7 +355,11 @@ static void close_when_done(struct stream *s)
 
 static void go_on_next_turn(struct stream *s)
 {
-    if (may_read(s) || (s->wire_due && may_deliver(s) && has_room(&s->in)))
+    if (!may_read(s) && !(s->wire_due && may_deliver(s) && has_room(&s->in)))
+        return;
+    if (stream_is_costly(s))
+        task_post_costly(s->loop, &s->task, s->from);
+    else
         task_post_later(s->loop, &s->task);
 }
 

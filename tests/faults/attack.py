@@ -13,6 +13,7 @@ from typing import Callable
 
 PATIENCE = 10  # seconds for an answer, or for the end that a limit of the proxy's must bring
 PAGE = 10 << 20
+ATTACKER = "127.0.0.66"  # honest clients have another address
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Target:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if room:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+        sock.bind((ATTACKER, 0))
         sock.connect(("127.0.0.1", self.port))
         return sock
 

@@ -65,9 +65,8 @@ def handshakes_left(target: Target):
             reset(sock)
         else:
             sock.close()
-        time.sleep(0.01)
         return "left"
-    return target.swarm(8, one)
+    return target.swarm(4, one)
 
 
 @case(CLIENT_CASES, "two thousand handshakes begun, then silence", "closed|reset|alert", memory_mb=160)
@@ -84,6 +83,32 @@ def handshakes_kept_waiting(target: Target):
             saw["closed"] += 1
         except OSError as problem:
             saw[ending(problem)] += 1
+        sock.close()
+    return saw
+
+
+def half_handshake(target, context):
+    """A connection, and what ends its handshake and asks for something."""
+    sock, incoming, outgoing = target.tcp(), ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    while True:
+        try:
+            tls.do_handshake()
+            tls.write(target.head() + b"\r\n")
+            return sock, outgoing.read()
+        except ssl.SSLWantReadError:
+            sock.sendall(outgoing.read())
+            incoming.write(sock.recv(65536))
+
+
+@case(CLIENT_CASES, "a thousand handshakes begun, and ended all at once", "answered|closed|reset", memory_mb=24)
+def handshakes_ended_at_once(target: Target):
+    context, saw = target.context(cert=None), collections.Counter()
+    halves = [half_handshake(target, context) for _ in range(1000)]
+    for sock, rest in halves:
+        sock.sendall(rest)
+    for sock, _ in halves:
+        saw["answered" if sock.recv(65536) else "closed"] += 1
         sock.close()
     return saw
 

@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 #include <unistd.h>
 
+#include "../../../src/net/io.h"
 #include "portcullis/base/clock.h"
 #include "support.h"
 
@@ -185,4 +186,45 @@ Test(loop, tells_nothing_of_a_watch_that_another_one_freed)
     run(l);
     cr_assert_str_eq(trace, "w");
     loop_free(l);
+}
+
+/* ------------------------------------------------------------------ costly work */
+
+enum { COSTLY = 40 };
+
+static struct loop *busy;
+static struct task costly[COSTLY], other;
+static size_t costly_done, costly_between, other_done;
+
+static void run_costly(struct task *task)
+{
+    (void)task;
+    costly_done++;
+    costly_between++;
+}
+
+/* Comes again in each turn of the loop, as a client's requests do. */
+static void run_other(struct task *task)
+{
+    cr_assert_leq(costly_between, 8, "%zu", costly_between);
+    costly_between = 0;
+    if (other_done++ < 20)
+        task_post_later(busy, task);
+}
+
+Test(loop, does_a_little_of_costly_work_in_a_turn)
+{
+    busy = loop_new();
+    for (size_t i = 0; i < COSTLY; i++) {
+        task_init(&costly[i], run_costly);
+        task_post_costly(busy, &costly[i], (uint32_t)i % 3);
+    }
+    task_post_costly(busy, &costly[0], 0); /* once at a time */
+    task_cancel(&costly[COSTLY - 1]);
+    task_init(&other, run_other);
+    task_post(busy, &other);
+    run(busy);
+    cr_assert_eq(costly_done, COSTLY - 1);
+    cr_assert_eq(other_done, 21);
+    loop_free(busy);
 }
