@@ -78,6 +78,11 @@ static void append_shown(struct buf *out, struct str s, const char *others)
     }
 }
 
+void log_append_shown(struct buf *out, struct str s)
+{
+    append_shown(out, s, "");
+}
+
 void log_append_escaped(struct buf *out, struct str s, bool quote)
 {
     append_shown(out, s, quote ? "\\\"" : "\\");

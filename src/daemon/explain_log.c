@@ -101,13 +101,16 @@ static bool search(struct logged *l, const struct snapshot *s, struct buf *searc
 
 /* ------------------------------------------------------------------ telling */
 
+/* What steers a terminal is not in our logs, but in one that a worker in wrong hands wrote. */
 static void print_text(const struct logged *l, struct str cure, struct buf *out)
 {
     buf_printf(out, "refused: %.*s\n", STR_ARG(l->code));
-    if (l->detail.len > 0)
-        buf_printf(out, "%.*s\n", STR_ARG(l->detail));
-    buf_printf(out, "\ntime      %.*s\nlog       %.*s:%zu\nrequest   %.*s\n\ncure      %.*s\n",
-               STR_ARG(l->when), STR_ARG(l->file), l->line_number, STR_ARG(l->rest), STR_ARG(cure));
+    log_append_shown(out, l->detail);
+    buf_printf(out, "%s\ntime      ", l->detail.len > 0 ? "\n" : "");
+    log_append_shown(out, l->when);
+    buf_printf(out, "\nlog       %.*s:%zu\nrequest   ", STR_ARG(l->file), l->line_number);
+    log_append_shown(out, l->rest);
+    buf_printf(out, "\n\ncure      %.*s\n", STR_ARG(cure));
 }
 
 static void print_json(const struct logged *l, struct str cure, struct buf *out)

@@ -317,6 +317,15 @@ def test_refusal_is_found_in_the_log_by_the_id_that_its_page_shows(proxy, upstre
     assert counted.status == 2 and "the others are counted" in counted.errors and str(gate.log_path) in counted.errors
 
 
+def test_a_log_steers_no_terminal(configured, tmp_path):
+    log = tmp_path / "steers.log"
+    log.write_text("2026/11/30 20:29:39 [error] 1#1: *24 client certificate refused: cert_expired: CN=\x1b[2Jx\\x1B expired, client: "
+                   '127.0.0.1, request: "GET /\x1b[31m HTTP/1.1", request id: "2396128ed593f63ecca88b125936f706"\n')
+    got = configured(f"error_log {log}; events {{}} http {{ access_log off; }}", "--log-id", "2396128e")
+    assert got.status == 1 and "\x1b" not in got.text, got
+    assert r"CN=\x1B[2Jx\x1B expired" in got.text and r"GET /\x1B[31m" in got.text
+
+
 def test_log_that_is_no_file_is_said(configured):
     got = configured("error_log stderr; events {} http { access_log off; }", "--log-id", "abc")
     assert got.status == 2 and "are no files" in got.errors

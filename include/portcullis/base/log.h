@@ -87,6 +87,8 @@ void syslog_send(struct syslog_target *t, enum log_level level, struct str messa
  * as
  * \xHH. */
 void log_append_escaped(struct buf *out, struct str s, bool quote);
+/* The same of what cannot be seen alone: for what was escaped before. */
+void log_append_shown(struct buf *out, struct str s);
 /* The same as a text for "%s" between quotes; good for one message, up to four in it. */
 const char *log_quoted(struct str s);
 
