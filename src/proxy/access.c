@@ -21,13 +21,18 @@ static struct access_verdict refused(enum refusal why, bool identity_counts)
                                    .identity_counts = identity_counts};
 }
 
+static bool is_good(const struct access_facts *f)
+{
+    return f->has_identity && f->is_verified && !f->has_expired;
+}
+
 /* By ssl_verify_client alone, for an identity that counts here. */
 static struct access_verdict judge_certificate(const struct access_facts *f)
 {
     if (!f->has_identity)
         return refused(REFUSAL_INTERNAL, false);
     if (f->is_verified)
-        return f->has_expired ? refused(REFUSAL_CERT_EXPIRED, true) : passes(true);
+        return is_good(f) ? passes(true) : refused(REFUSAL_CERT_EXPIRED, true);
     bool is_optional = f->mode == TLS_VERIFY_OPTIONAL || f->mode == TLS_VERIFY_OPTIONAL_NO_CA;
     if (f->refusal == REFUSAL_CERT_MISSING && is_optional)
         return passes(true);
@@ -38,8 +43,9 @@ static struct access_verdict judge_certificate(const struct access_facts *f)
 
 static struct access_verdict judge_identity(const struct access_facts *f)
 {
+    /* Who need not prove anything is told of, when he did: of others nobody vouches for a word. */
     if (f->mode == TLS_VERIFY_OFF)
-        return passes(true);
+        return passes(is_good(f));
     struct access_verdict v = judge_certificate(f);
     bool is_barred = v.kind == ACCESS_PASSES && f->rules != REFUSAL_NONE;
     return is_barred ? refused(f->rules, true) : v;
@@ -306,6 +312,8 @@ bool access_admit(struct request *req)
     }
     if (!access_check_location(req))
         return false;
+    if (req->refusal != REFUSAL_NONE && !access_client_is_verified(req))
+        req->identity = NULL; /* as wherever it is open */
     /* error_page 497 may show a page, but is no way around the certificate. */
     if (req->check_failed && !is_open) {
         req->in_error_page = true;

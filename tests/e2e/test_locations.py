@@ -45,6 +45,7 @@ def gate(proxy, upstream, scripted_upstream):
     ("/%61dmin", None, 403), ("/admin%2Fpublic", None, 200), ("/admin/public/../x", None, 403), ("/inner", None, 403),
     ("/admin/public", None, 200), ("/report", None, 200), ("/report", "expired", 200), ("/report", "client", 200),
     ("/accel", None, 403), ("/wrong", None, 403), ("/wrong", "client", 200), ("/help-me", None, 403),
+    ("/", "self-signed", 200), ("/admin/public", "self-signed", 200), ("/help-me", "self-signed", 403),
 ])
 def test_each_location_asks_for_itself(gate, upstream, version, path, cert, status):
     with gate.tls(cert, version=version) as c:
@@ -54,6 +55,8 @@ def test_each_location_asks_for_itself(gate, upstream, version, path, cert, stat
     assert len(upstream.requests) == (1 if reached else 0)
     if reached and cert != "client":
         assert header_values(upstream.requests[0], "ssl-client-verify") == []
+        # Nobody vouches for the name in it.
+        assert header_values(upstream.requests[0], "X-Who") == [] or path == "/report"
 
 
 def test_the_same_connection_is_judged_anew_for_each_request(gate):

@@ -63,6 +63,8 @@ Test(access, each_mode_with_each_client)
     } rows[] = {
         {TLS_VERIFY_OFF, GOOD, PASS},
         {TLS_VERIFY_OFF, NOBODY, PASS},
+        {TLS_VERIFY_OFF, UNKNOWN_ISSUER, PASS},
+        {TLS_VERIFY_OFF, EXPIRED_SINCE, PASS},
         {TLS_VERIFY_ON, GOOD, PASS},
         {TLS_VERIFY_ON, NOBODY, REFUSED(CERT_MISSING)},
         {TLS_VERIFY_ON, UNKNOWN_ISSUER, REFUSED(ISSUER_UNKNOWN)},
@@ -93,7 +95,8 @@ Test(access, each_mode_with_each_client)
         f.mode = rows[i].mode;
         f.sni_matched = i % 2; /* does not matter when Host names the block that shook hands */
         set_identity(&f, rows[i].who);
-        check(f, rows[i].kind, rows[i].why, true, "mode", i);
+        bool counts = rows[i].mode != TLS_VERIFY_OFF || rows[i].who == GOOD;
+        check(f, rows[i].kind, rows[i].why, counts, "mode", i);
     }
 }
 
@@ -245,6 +248,7 @@ Test(access, no_mode_refuses_more_than_on)
                           (on.kind == ACCESS_REFUSED && optional.kind == ACCESS_REFUSED),
                       "no mode but off and report gets round the rules");
             cr_assert(!off.identity_counts || f.same_server, "the other block's CAs");
+            cr_assert(!off.identity_counts || (f.is_verified && !f.has_expired));
         }
 }
 
