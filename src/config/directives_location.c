@@ -191,6 +191,12 @@ static bool set_resolver(struct loader *l, const struct conf_node *node, void *f
     return true;
 }
 
+static bool set_root(struct loader *l, const struct conf_node *node, void *field)
+{
+    loader_location(l)->root_pos = node->pos;
+    return set_prefix_path(l, node, field);
+}
+
 /* ---- the table ---- */
 
 static const struct enum_name satisfy[] = {{"all", SATISFY_ALL}, {"any", SATISFY_ANY}, {NULL, 0}};
@@ -213,7 +219,7 @@ static const struct directive rows[] = {
     {"ssl_client_allow", IN_HSL, 1, MANY, set_client_rule, L(client_rules), NULL, IS_LIST, NULL},
     {"ssl_client_deny", IN_HSL, 1, MANY, set_client_rule, L(client_rules), NULL, IS_LIST, NULL},
     {"ssl_client_detail", IN_HSL, 1, 1, set_enum, L(client_detail), "code", 0, detail},
-    {"root", IN_HSL_IF, 1, 1, set_prefix_path, L(root), "html", 0, NULL},
+    {"root", IN_HSL_IF, 1, 1, set_root, L(root), "html", 0, NULL},
     {"types", IN_HSL, 0, 0, set_types, L(types), NULL, IS_BLOCK | IS_LIST, NULL},
     {"default_type", IN_HSL, 1, 1, set_string, L(default_type), "text/plain", 0, NULL},
     {"add_header", IN_HSL_IF, 2, 3, set_add_header, L(add_headers), NULL, IS_LIST, NULL},

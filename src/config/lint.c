@@ -155,10 +155,50 @@ static void lint_plain(struct lint *l, const struct location_conf *loc)
                 guarded->pos.line);
 }
 
+/* ---- files, which nginx would show ---- */
+
+static bool has_op(const struct script *s, enum rewrite_kind kind)
+{
+    VEC_FOR(const struct rewrite_op, op, &s->ops)
+    {
+        if (op->kind == kind)
+            return true;
+    }
+    return false;
+}
+
+static bool is_answered(const struct location_conf *loc)
+{
+    bool is_shut = loc->access_rules.count > 0 && !loc->access_rules.items[0].allow &&
+                   loc->access_rules.items[0].block.family == AF_UNSPEC;
+    return loc->proxy.is_set || is_shut || has_op(&loc->script, REWRITE_RETURN) ||
+           has_op(&loc->script, REWRITE_REWRITE) ||
+           has_op(&loc->server->root->script, REWRITE_RETURN);
+}
+
+static bool is_covered(const struct server_conf *s)
+{
+    return s->locations.prefix_names.count > 0 &&
+           strmap_find(&s->locations.prefix_names, STR("/")) != NULL;
+}
+
+static void lint_files(struct lint *l, const struct location_conf *loc)
+{
+    bool is_server = loc->kind == LOCATION_SERVER;
+    struct str name = is_server ? loc->server->name : loc->name;
+    if (loc->root_pos.line == 0 || is_answered(loc) || (is_server && is_covered(loc->server)))
+        return;
+    report_warn(&l->report, &loc->pos,
+                "files are not served yet; write proxy_pass to a server that has them",
+                "%s \"%.*s\" answers 404, whatever is in its root \"%.*s\",",
+                is_server ? "outside its locations server" : "location", STR_ARG(name),
+                STR_ARG(loc->root));
+}
+
 static void look_at_location(void *owner, const struct location_conf *loc)
 {
     static void (*const rows[])(struct lint *, const struct location_conf *) = {
-        lint_optional, lint_unsendable, lint_idle_if, lint_plain};
+        lint_optional, lint_unsendable, lint_idle_if, lint_plain, lint_files};
     if (loc->kind == LOCATION_IF || loc->kind == LOCATION_LIMIT_EXCEPT)
         return; /* they inherit what is looked at */
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

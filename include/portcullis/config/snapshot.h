@@ -449,7 +449,8 @@ struct location_conf {
     enum client_detail client_detail;
     bool absolute_redirect, server_name_in_redirect, port_in_redirect;
     bool recursive_error_pages;
-    struct str root; /* $document_root, for if -f; files are not served yet */
+    struct str root;          /* $document_root, for if -f; files are not served yet */
+    struct conf_pos root_pos; /* line 0: nowhere, it is the default */
 
     const struct resolver_conf *resolver;
     int64_t resolver_timeout_ms;

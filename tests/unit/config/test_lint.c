@@ -53,6 +53,24 @@ Test(lint, article_block_has_one_note_and_no_warning)
     cr_expect(strstr(found, "[warn]") == NULL, "%s", found);
 }
 
+Test(lint, files_that_nobody_is_shown)
+{
+    static const struct lint_row rows[] = {
+        {"server { " TLS "root /srv; location / { " PASS " } location /static/ { } }",
+         "[warn] location \"/static/\" answers 404, whatever is in its root \"/srv\", in ", 0},
+        {"server { " TLS "location / { " PASS " } location = /404.html { internal; root /a; } }",
+         "location \"/404.html\" answers 404", 0},
+        {"server { " TLS "server_name a; root /srv; location /api { " PASS " } }",
+         "[warn] outside its locations server \"a\" answers 404", 0},
+        {"server { " TLS "root /srv; location / { " PASS " } location ~ /[.] { deny all; } "
+         "location /a { return 200; } location /b { rewrite . /a last; } }",
+         NULL, 0},
+        {"server { " TLS "root /srv; return 301 https://a/; location /static/ { } }", NULL, 0},
+        {"server { " TLS "location / { " PASS " } location /static/ { } }", NULL, 0},
+    };
+    CHECK(rows);
+}
+
 Test(lint, optional_without_a_look_at_the_client)
 {
     static const struct lint_row rows[] = {
