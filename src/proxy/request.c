@@ -152,20 +152,12 @@ static enum step_result step_answer(struct request *req)
     return STEP_NEXT;
 }
 
-static void count_length(struct request *req)
-{
-    const struct h1_parser *p = &req->client->h1.parser;
-
-    req->received_bytes = p->head_bytes + p->body_bytes + p->framing_bytes;
-}
-
 static enum step_result step_end(struct request *req)
 {
     exchange_release(req);
     if (!req->transport->is_sent(req))
         return STEP_WAIT;
     limits_release(req); /* who reads slowly counts as long as his answer takes */
-    count_length(req);
     access_log_write(req);
     client_request_done(req);
     return STEP_NEXT;
@@ -329,6 +321,13 @@ void request_describe(const void *owner, struct buf *out)
     describe_field(out, "referrer", headers_value(&req->head.headers, HEADER_REFERER));
     if (req->refusal != REFUSAL_NONE)
         describe_field(out, "request id", req->id);
+}
+
+uint64_t request_octets(const struct request *req)
+{
+    const struct h1_parser *p = &req->client->h1.parser;
+
+    return p->head_bytes + p->body_bytes + p->framing_bytes;
 }
 
 struct str request_body_text(const struct request *req)

@@ -203,7 +203,7 @@ VALUE(request_method)
 
 VALUE(request_length)
 {
-    return number(req, req->received_bytes, out);
+    return number(req, request_octets(req), out);
 }
 
 VALUE(request_time)

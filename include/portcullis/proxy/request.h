@@ -76,7 +76,6 @@ struct request {
     /* What came. */
     struct request_head head;
     struct framing framing;
-    uint64_t received_bytes; /* $request_length */
     int64_t started_wall_ms, started_ms;
     struct headers trailers;
     struct spool
@@ -170,6 +169,8 @@ bool request_keeps_alive(const struct request *req);
 /* A further allocation-free fact: the request's body as far as memory holds it ($request_body),
  * else empty. */
 struct str request_body_text(const struct request *req);
+/* Octets of it that have come by now: head, body and its framing. */
+uint64_t request_octets(const struct request *req);
 /* What the log says behind a message: client, server, request, upstream, host. */
 void request_describe(const void *owner, struct buf *out);
 

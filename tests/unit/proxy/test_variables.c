@@ -80,12 +80,14 @@ Test(variables, of_header_fields)
         {"/cookie|Cookie: xa=9;a=1", "200 [1||]"},
         {"/cookie|Cookie: A=1", "200 [1||]"},
         {"/cookies|Cookie: a=1|Cookie: b=2", "200 [a=1; b=2]"},
+        {"/length", "200 [60]"}, /* by then it is the head */
+        {"/length|X: 1", "200 [66]"},
         {"/forwarded", "200 [127.0.0.1]"},
         {"/forwarded|X-Forwarded-For: 192.0.2.1", "200 [192.0.2.1, 127.0.0.1]"},
         {"/forwarded|X-Forwarded-For: a|X-Forwarded-For: b", "200 [a, b, 127.0.0.1]"},
     };
     SERVER_CHECK(
-        "server { listen LISTEN;" SHOW("x", "$http_x_two_words")
+        "server { listen LISTEN;" SHOW("x", "$http_x_two_words") SHOW("length", "$request_length")
             SHOW("cookie", "$cookie_a|$cookie_bb|$cookie_c") SHOW("cookies", "$http_cookie")
                 SHOW("forwarded", "$proxy_add_x_forwarded_for") "location /proxied { proxy_pass "
                                                                 "http://127.0.0.1:1; } }",
