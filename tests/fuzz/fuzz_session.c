@@ -14,6 +14,7 @@
 
 #include "../../src/tls/session_internal.h"
 #include "portcullis/base/clock.h"
+#include "records.h"
 #include "session_world.h"
 
 #pragma push_macro("LLVMFuzzerTestOneInput")
@@ -44,7 +45,7 @@ struct run {
     struct str program;
     size_t server_number, version, sessions;
     enum card card;
-    bool is_shed;
+    bool is_shed, takes_tickets;
     int64_t now_ms;
     struct tls_session *server, *client;
     struct way to_server, to_client;
@@ -82,7 +83,9 @@ static bool may_sign(void *owner)
 static void let_client_resume(struct run *r)
 {
     mbedtls_ssl_config *config = r->client->client_config;
-    mbedtls_ssl_conf_session_tickets(config, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
+    mbedtls_ssl_conf_session_tickets(config, r->takes_tickets
+                                                 ? MBEDTLS_SSL_SESSION_TICKETS_ENABLED
+                                                 : MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
     mbedtls_ssl_conf_tls13_key_exchange_modes(config, MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_ALL);
     mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
         config, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
@@ -215,25 +218,9 @@ static void go_on(struct run *r, size_t step)
 /* ---- operations ---------------------------------------------------------------------------------
  */
 
-enum { RECORD_HEAD = 5 };
-
 static struct way *next_way(struct run *r)
 {
     return next_octet(r) & 1 ? &r->to_client : &r->to_server;
-}
-
-/* The n-th record under way, as far as it is there. */
-static struct str record_at(const struct way *w, size_t n)
-{
-    struct str wire = buf_str(&w->wire);
-    for (;; n--) {
-        const unsigned char *p = (const unsigned char *)wire.ptr;
-        size_t size = wire.len < RECORD_HEAD ? wire.len : RECORD_HEAD + ((size_t)p[3] << 8 | p[4]);
-        struct str record = str_upto(wire, size);
-        if (n == 0 || wire.len == 0)
-            return record;
-        wire = str_from(wire, record.len);
-    }
 }
 
 /* Others than the first two stay as they are. */
@@ -257,12 +244,12 @@ static void op_octet_by_octet(struct run *r)
 
 static void op_client(struct run *r)
 {
-    give_client(r, record_at(&r->to_client, 0).len);
+    give_client(r, record_at(buf_str(&r->to_client.wire), 0).len);
 }
 
 static void op_server(struct run *r)
 {
-    give_server(r, record_at(&r->to_server, 0).len, 1 + next_octet(r));
+    give_server(r, record_at(buf_str(&r->to_server.wire), 0).len, 1 + next_octet(r));
 }
 
 static void op_some_octets(struct run *r)
@@ -285,14 +272,14 @@ static void op_client_step(struct run *r)
 static void op_drop(struct run *r)
 {
     struct way *w = next_way(r);
-    buf_consume(&w->wire, record_at(w, 0).len);
+    buf_consume(&w->wire, record_at(buf_str(&w->wire), 0).len);
 }
 
 static void op_double(struct run *r)
 {
     struct way *w = next_way(r);
     struct buf first = {0};
-    buf_append_str(&first, record_at(w, 0));
+    buf_append_str(&first, record_at(buf_str(&w->wire), 0));
     put_first(w, &first, 0);
 }
 
@@ -300,7 +287,7 @@ static void op_exchange(struct run *r)
 {
     struct way *w = next_way(r);
     struct buf first = {0};
-    struct str one = record_at(w, 0), two = record_at(w, 1);
+    struct str one = record_at(buf_str(&w->wire), 0), two = record_at(buf_str(&w->wire), 1);
     if (one.len + two.len > buf_len(&w->wire))
         return;
     buf_append_str(&first, two);
@@ -317,20 +304,12 @@ static void op_alter(struct run *r)
         ((char *)(uintptr_t)buf_str(&w->wire).ptr)[at % buf_len(&w->wire)] ^= (char)next_octet(r);
 }
 
-static void append_record(struct buf *out, unsigned type, struct str content)
-{
-    const unsigned char head[RECORD_HEAD] = {
-        (unsigned char)type, 3, 3, (unsigned char)(content.len >> 8), (unsigned char)content.len};
-    buf_append(out, head, sizeof head);
-    buf_append_str(out, content);
-}
-
 /* One record's content in two. */
 static void op_cut(struct run *r)
 {
     struct way *w = next_way(r);
     struct buf first = {0};
-    struct str record = record_at(w, 0), content = str_from(record, RECORD_HEAD);
+    struct str record = record_at(buf_str(&w->wire), 0), content = str_from(record, RECORD_HEAD);
     size_t at = content.len > 0 ? next_octet(r) % content.len : 0;
     if (record.len < RECORD_HEAD)
         return;
@@ -344,7 +323,7 @@ static void op_merge(struct run *r)
 {
     struct way *w = next_way(r);
     struct buf first = {0}, content = {0};
-    struct str one = record_at(w, 0), two = record_at(w, 1);
+    struct str one = record_at(buf_str(&w->wire), 0), two = record_at(buf_str(&w->wire), 1);
     if (one.len < RECORD_HEAD || two.len < RECORD_HEAD || one.len + two.len > buf_len(&w->wire))
         return;
     buf_append_str(&content, str_from(one, RECORD_HEAD));
@@ -591,6 +570,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     r.server_number = who % SERVERS;
     r.card = next_octet(&r) % CARDS;
     r.version = who / SERVERS % VERSIONS;
+    r.takes_tickets = who / SERVERS / VERSIONS % 2 == 0;
     start_session(&r);
     for (size_t n = 0; r.program.len > 0 && n < OPERATIONS_MAX; n++)
         operations[next_octet(&r) % (sizeof operations / sizeof *operations)](&r);
