@@ -103,6 +103,7 @@ struct excess {
     const struct limit_req *limit; /* the one that was reached; NULL: none counts */
     uint64_t thousandths;
     int64_t delay_ms;
+    bool is_full; /* its zone */
 };
 
 static struct rate rate_of(const struct limit_req *r)
@@ -117,7 +118,7 @@ static void note_delay(struct excess *e, const struct limit_req *r, uint64_t exc
     uint64_t early = excess - r->delay * 1000;
     int64_t delay_ms = (int64_t)(early * (r->zone->interval_ns / 1000) / 1000000);
     if (delay_ms > e->delay_ms)
-        *e = (struct excess){r, excess, delay_ms};
+        *e = (struct excess){.limit = r, .thousandths = excess, .delay_ms = delay_ms};
 }
 
 /* Nothing is taken from any when one of them says no: all are asked before the first is. */
@@ -131,10 +132,10 @@ static bool ask_rates(struct request *req, const struct location_conf *loc, bool
         uint64_t tag, excess;
         if (!tag_of(req, r->zone, &tag))
             continue;
-        bool passes = take ? rate_take(r->zone->memory, tag, &rate, now, &excess)
-                           : rate_look(r->zone->memory, tag, &rate, now, &excess);
-        if (!passes) {
-            *e = (struct excess){r, excess, 0};
+        enum rate_verdict v = take ? rate_take(r->zone->memory, tag, &rate, now, &excess)
+                                   : rate_look(r->zone->memory, tag, &rate, now, &excess);
+        if (v != RATE_PASSES) {
+            *e = (struct excess){.limit = r, .thousandths = excess, .is_full = v == RATE_NO_ROOM};
             return false;
         }
         if (!e->limit)
@@ -150,6 +151,17 @@ static void log_excess(struct request *req, const struct limit_answer *a, enum l
     log_write(&req->log, level, "%s%s, excess: %llu.%03llu by zone \"%.*s\"", what, dry(a),
               (unsigned long long)e->thousandths / 1000, (unsigned long long)e->thousandths % 1000,
               STR_ARG(e->limit->zone->name));
+}
+
+static void log_limited(struct request *req, const struct limit_answer *a, const struct excess *e)
+{
+    if (e->is_full)
+        log_write(&req->log, a->level,
+                  "limiting requests%s by zone \"%.*s\": it is full, make it "
+                  "larger",
+                  dry(a), STR_ARG(e->limit->zone->name));
+    else
+        log_excess(req, a, a->level, "limiting requests", e);
 }
 
 static void on_waited(void *owner)
@@ -178,7 +190,7 @@ static bool limit_rate(struct request *req)
     bool passes = (is_only || ask_rates(req, loc, false, &e)) &&
                   (e = (struct excess){0}, ask_rates(req, loc, true, &e));
     if (!passes) {
-        log_excess(req, a, a->level, "limiting requests", &e);
+        log_limited(req, a, &e);
         req->limit_req = reject(req, a);
         return false;
     }

@@ -12,49 +12,46 @@ struct rate_entry {
     _Atomic uint64_t busy_until; /* ns since the zone's birth */
 };
 
-enum { RATE_WAYS = 4 }; /* a cache line */
+enum { RATE_WINDOW = 32 }; /* where a key may lie; windows overlap, so that none is full alone */
 
 static uint64_t ns_since_birth(const struct zone *z, int64_t now_ms)
 {
     return now_ms > z->birth->at_ms ? (uint64_t)(now_ms - z->birth->at_ms) * 1000000 : 0;
 }
 
-static struct rate_entry *rate_bucket(const struct zone *z, uint64_t tag)
+static struct rate_entry *rate_window(const struct zone *z, uint64_t tag)
 {
-    size_t buckets = z->size / (RATE_WAYS * sizeof(struct rate_entry));
-    return (struct rate_entry *)z->memory + tag % buckets * RATE_WAYS;
+    size_t entries = z->size / sizeof(struct rate_entry);
+    return (struct rate_entry *)z->memory + tag % (entries - RATE_WINDOW + 1);
 }
 
-static struct rate_entry *rate_find(struct rate_entry *bucket, uint64_t tag)
+static struct rate_entry *rate_find(struct rate_entry *window, uint64_t tag)
 {
-    for (size_t i = 0; i < RATE_WAYS; i++)
-        if (atomic_load(&bucket[i].tag) == tag)
-            return &bucket[i];
+    for (size_t i = 0; i < RATE_WINDOW; i++)
+        if (atomic_load(&window[i].tag) == tag)
+            return &window[i];
     return NULL;
 }
 
-/* The place of the key that is free again first. Another worker may be at it, too: whoever comes
- * second finds that one's key there and looks again. */
-static struct rate_entry *rate_claim(struct rate_entry *bucket, uint64_t tag, uint64_t now)
+/* The first place whose key is free again. False: there is none. */
+static bool rate_claim(struct rate_entry *window, uint64_t tag, uint64_t now)
 {
-    struct rate_entry *first = bucket;
-    for (size_t i = 1; i < RATE_WAYS; i++)
-        if (atomic_load(&bucket[i].busy_until) < atomic_load(&first->busy_until))
-            first = &bucket[i];
-    uint64_t old = atomic_load(&first->tag), until = atomic_load(&first->busy_until);
-    if (until > now) /* all are busy: the one that is so for the shortest time is forgotten */
-        (void)atomic_compare_exchange_strong(&first->busy_until, &until, now);
-    return atomic_compare_exchange_strong(&first->tag, &old, tag) ? first : NULL;
+    for (size_t i = 0; i < RATE_WINDOW; i++) {
+        uint64_t old = atomic_load(&window[i].tag);
+        if (atomic_load(&window[i].busy_until) <= now &&
+            atomic_compare_exchange_strong(&window[i].tag, &old, tag))
+            return true;
+    }
+    return false;
 }
 
+/* Another worker may claim a place for the same key, too: the first of them is the key's, and the
+ * other one is free. NULL: there is no room. */
 static struct rate_entry *rate_entry(const struct zone *z, uint64_t tag, uint64_t now)
 {
-    struct rate_entry *bucket = rate_bucket(z, tag), *e = rate_find(bucket, tag);
-    while (e == NULL) {
-        e = rate_claim(bucket, tag, now);
-        if (e == NULL)
-            e = rate_find(bucket, tag);
-    }
+    struct rate_entry *window = rate_window(z, tag), *e = rate_find(window, tag);
+    while (e == NULL && rate_claim(window, tag, now))
+        e = rate_find(window, tag);
     return e;
 }
 
@@ -63,27 +60,30 @@ static uint64_t excess_of(uint64_t busy_until, uint64_t now, const struct rate *
     return busy_until > now ? (busy_until - now) / (r->interval_ns / 1000) : 0;
 }
 
-bool rate_take(const struct zone *z, uint64_t tag, const struct rate *r, int64_t now_ms,
-               uint64_t *excess)
+enum rate_verdict rate_take(const struct zone *z, uint64_t tag, const struct rate *r,
+                            int64_t now_ms, uint64_t *excess)
 {
     uint64_t now = ns_since_birth(z, now_ms);
     struct rate_entry *e = rate_entry(z, tag, now);
+    *excess = 0;
+    if (e == NULL)
+        return RATE_NO_ROOM;
     uint64_t until = atomic_load(&e->busy_until), next;
     do {
         *excess = excess_of(until, now, r);
         if (*excess > r->burst)
-            return false;
+            return RATE_TOO_MANY;
         next = (until > now ? until : now) + r->interval_ns;
     } while (!atomic_compare_exchange_weak(&e->busy_until, &until, next));
-    return true;
+    return RATE_PASSES;
 }
 
-bool rate_look(const struct zone *z, uint64_t tag, const struct rate *r, int64_t now_ms,
-               uint64_t *excess)
+enum rate_verdict rate_look(const struct zone *z, uint64_t tag, const struct rate *r,
+                            int64_t now_ms, uint64_t *excess)
 {
-    const struct rate_entry *e = rate_find(rate_bucket(z, tag), tag);
+    const struct rate_entry *e = rate_find(rate_window(z, tag), tag);
     *excess = e != NULL ? excess_of(atomic_load(&e->busy_until), ns_since_birth(z, now_ms), r) : 0;
-    return *excess <= r->burst;
+    return *excess <= r->burst ? RATE_PASSES : RATE_TOO_MANY;
 }
 
 /* ---- counts -----------------------------------------------------------------------------------

@@ -15,12 +15,18 @@ struct rate {
     uint64_t burst; /* in thousandths of a request, as excess is */
 };
 
-/* False: too many; then nothing is taken. *excess: by how much the key is early already. */
-bool rate_take(const struct zone *z, uint64_t tag, const struct rate *r, int64_t now_ms,
-               uint64_t *excess);
-/* Would it? Takes nothing. */
-bool rate_look(const struct zone *z, uint64_t tag, const struct rate *r, int64_t now_ms,
-               uint64_t *excess);
+enum rate_verdict {
+    RATE_PASSES,
+    RATE_TOO_MANY,
+    RATE_NO_ROOM, /* too many keys are busy: none of them is forgotten for this one */
+};
+
+/* Takes something when it passes. *excess: by how much the key is early already. */
+enum rate_verdict rate_take(const struct zone *z, uint64_t tag, const struct rate *r,
+                            int64_t now_ms, uint64_t *excess);
+/* Would it pass? Takes nothing; whether there is room shows when something is taken. */
+enum rate_verdict rate_look(const struct zone *z, uint64_t tag, const struct rate *r,
+                            int64_t now_ms, uint64_t *excess);
 
 /* ---- counts: an entry is what one worker holds of a key. Each worker has a lease on its number;
  * what it held ends with that. ---- */

@@ -91,6 +91,20 @@ def test_a_reload_forgets_no_rate_and_another_rate_begins_anew(proxy, upstream):
     wait_until(lambda: get(gate.port, "/one?k=a") == 200, "the new rate")
 
 
+def test_a_zone_full_of_busy_keys_forgets_none_of_them_and_says_so(proxy):
+    gate = proxy("events {} http { access_log off; limit_req_zone $arg_k zone=one:32k rate=1r/m; error_log {folder}/error.log error;"
+                 " server { listen {port}; keepalive_requests 10000; location / { limit_req zone=one; proxy_pass http://unix:/nobody; } } }")
+    with gate.plain() as c:
+        statuses = []
+        while statuses[-1:] != [503]:
+            statuses.append(c.get(f"/?k={len(statuses)}").status)
+        assert len(statuses) > 1000, "of 2048 places"
+        assert statuses[:-1] == [502] * (len(statuses) - 1)
+        assert 'limiting requests by zone "one": it is full, make it larger' in gate.log()
+        assert {c.get(f"/?k={i}").status for i in range(0, len(statuses) - 1, 10)} == {503}
+    assert gate.log().count(" excess: ") == len(range(0, len(statuses) - 1, 10))
+
+
 CONNS = """location / { limit_conn conns 2; proxy_pass http://%s; }
     location /dry { limit_conn conns 1; limit_conn_dry_run on; proxy_pass http://%s; }"""
 

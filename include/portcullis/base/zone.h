@@ -15,7 +15,7 @@ enum {
     ZONE_NAME_MAX = 256,
     /* One more when any zone's octets are laid out or meant in another way: a newer program begins
      * with empty ones then. */
-    ZONE_LAYOUT = 1,
+    ZONE_LAYOUT = 2,
 };
 
 /* Written when a zone is made, the same for all who map it; the rest is zero then. */

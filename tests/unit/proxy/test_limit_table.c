@@ -34,8 +34,8 @@ Test(rate, lets_one_pass_in_each_interval)
 {
     uint64_t excess;
     for (int64_t ms = 0; ms < 1000; ms += 10)
-        cr_expect_eq(rate_take(&zone, 7, &ten_a_second, start_ms + ms, &excess), ms % 100 == 0,
-                     "at %d ms", (int)ms);
+        cr_expect_eq(rate_take(&zone, 7, &ten_a_second, start_ms + ms, &excess),
+                     ms % 100 == 0 ? RATE_PASSES : RATE_TOO_MANY, "at %d ms", (int)ms);
 }
 
 Test(rate, lets_a_burst_be_early_and_says_by_how_much)
@@ -44,31 +44,47 @@ Test(rate, lets_a_burst_be_early_and_says_by_how_much)
     uint64_t excess;
     r.burst = 3000;
     for (unsigned i = 0; i < 4; i++) {
-        cr_expect(rate_look(&zone, 7, &r, start_ms, &excess));
-        cr_expect(rate_take(&zone, 7, &r, start_ms, &excess));
+        cr_expect_eq(rate_look(&zone, 7, &r, start_ms, &excess), RATE_PASSES);
+        cr_expect_eq(rate_take(&zone, 7, &r, start_ms, &excess), RATE_PASSES);
         cr_expect_eq(excess, i * 1000);
     }
-    cr_expect_not(rate_look(&zone, 7, &r, start_ms, &excess));
-    cr_expect_not(rate_take(&zone, 7, &r, start_ms, &excess));
+    cr_expect_eq(rate_look(&zone, 7, &r, start_ms, &excess), RATE_TOO_MANY);
+    cr_expect_eq(rate_take(&zone, 7, &r, start_ms, &excess), RATE_TOO_MANY);
     cr_expect_eq(excess, 4000);
-    cr_expect(rate_take(&zone, 7, &r, start_ms + 150, &excess));
+    cr_expect_eq(rate_take(&zone, 7, &r, start_ms + 150, &excess), RATE_PASSES);
     cr_expect_eq(excess, 2500);
 }
 
-Test(rate, keeps_keys_apart_and_forgets_the_idle_ones_first)
+/* All of a zone's keys at once, however they are spread. */
+Test(rate, forgets_no_key_that_is_busy_and_says_when_there_is_no_room)
 {
+    enum { KEYS = 4000 };
+    static enum rate_verdict first[KEYS];
     uint64_t excess;
     unsigned kept = 0;
-    cr_expect(rate_take(&zone, 512, &ten_a_second, start_ms, &excess));
-    /* Three more fit beside it; ten others were there before and are idle again. */
-    for (uint64_t tag = 1024; tag < 512 * 12; tag += 512)
-        (void)rate_take(&zone, tag, &ten_a_second, start_ms - 500, &excess);
-    for (uint64_t tag = 512 * 20; tag < 512 * 23; tag += 512)
-        cr_expect(rate_take(&zone, tag, &ten_a_second, start_ms, &excess));
-    kept += !rate_take(&zone, 512, &ten_a_second, start_ms, &excess);
-    for (uint64_t tag = 512 * 20; tag < 512 * 23; tag += 512)
-        kept += !rate_take(&zone, tag, &ten_a_second, start_ms, &excess);
-    cr_expect_geq(kept, 3, "%u", kept);
+    for (uint64_t i = 0; i < KEYS; i++) {
+        first[i] = rate_take(&zone, i * UINT64_C(11400714819323198485), &ten_a_second, start_ms,
+                             &excess);
+        cr_expect_neq(first[i], RATE_TOO_MANY);
+        kept += first[i] == RATE_PASSES;
+    }
+    /* 32 KB of 16 octets each */
+    cr_expect(kept <= 2048 && kept >= 1900, "%u", kept);
+    for (uint64_t i = 0; i < KEYS; i++) {
+        enum rate_verdict again = rate_take(&zone, i * UINT64_C(11400714819323198485),
+                                            &ten_a_second, start_ms, &excess);
+        cr_expect_eq(again, first[i] == RATE_PASSES ? RATE_TOO_MANY : RATE_NO_ROOM);
+    }
+}
+
+Test(rate, has_room_for_new_keys_when_old_ones_are_idle_again)
+{
+    uint64_t excess;
+    for (uint64_t turn = 0; turn < 10; turn++)
+        for (uint64_t i = 0; i < 1000; i++)
+            cr_expect_eq(rate_take(&zone, (turn << 32 | i) * UINT64_C(11400714819323198485),
+                                   &ten_a_second, start_ms + (int64_t)turn * 100, &excess),
+                         RATE_PASSES);
 }
 
 struct takers {
@@ -82,7 +98,7 @@ static void *take_many(void *owner)
     uint64_t excess;
     r.burst = 99000;
     for (int i = 0; i < 1000; i++)
-        if (rate_take(&zone, 7, &r, start_ms, &excess))
+        if (rate_take(&zone, 7, &r, start_ms, &excess) == RATE_PASSES)
             atomic_fetch_add(&t->taken, 1);
     return NULL;
 }
