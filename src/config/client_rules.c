@@ -207,10 +207,20 @@ static bool read_list(struct loader *l, const struct conf_node *node, enum clien
     list->path = path_below(l, l->conf_dir, path);
     bool good = read_list_file(l, node, list->path, &text) && add_lines(&load, buf_str(&text));
     list->hash = hash_str(HASH_START, buf_str(&text));
+    *VEC_PUSH(l->arena, &l->snapshot->http.client_lists) = list;
     buf_deinit(&text);
     buf_deinit(&load.value);
     *out = list;
     return good;
+}
+
+bool client_list_is_current(const struct client_list *list)
+{
+    struct buf text = {0};
+    bool is_same = file_read(list->path, &text) &&
+                   hash_str(HASH_START, buf_str(&text)) == list->hash;
+    buf_deinit(&text);
+    return is_same;
 }
 
 /* ---- patterns ---- */

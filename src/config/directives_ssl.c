@@ -186,6 +186,18 @@ static const struct enum_name crl_checks[] = {
 static const struct enum_name crl_missing[] = {
     {"refuse", TLS_CRL_MISSING_REFUSE}, {"allow", TLS_CRL_MISSING_ALLOW}, {NULL, 0}};
 
+static bool set_watch_files(struct loader *l, const struct conf_node *node, void *field)
+{
+    const bool *on = field;
+    if (!set_flag(l, node, field))
+        return false;
+    if (*on && !l->snapshot->process.master_process)
+        report_warn(
+            &l->report, &node->pos, "leave master_process on",
+            "\"ssl_watch_files\" has no effect with \"master_process off\": nobody watches");
+    return true;
+}
+
 static const struct number_bounds depth = {0, 100}, buffer = {512, 1 << 20};
 
 #define S(member)   FIELD(struct server_conf, member)
@@ -230,7 +242,7 @@ static const struct directive rows[] = {
     {"ssl_session_timeout", IN_HTTP_SERVER, 1, 1, set_msec, TLS(session_timeout_ms), "5m", 0, NULL},
     {"ssl_buffer_size", IN_HTTP_SERVER, 1, 1, set_size, TLS(buffer_size), "16k", 0, &buffer},
     {"ssl_client_recheck", IN_HTTP_SERVER, 1, 1, set_msec, S(client_recheck_ms), "60s", 0, NULL},
-    {"ssl_watch_files", IN_HTTP, 1, 1, set_flag, S(watch_files), "off", 0, NULL},
+    {"ssl_watch_files", IN_HTTP, 1, 1, set_watch_files, S(watch_files), "off", 0, NULL},
     {"ssl_handshake_timeout", IN_HTTP_SERVER, 1, 1, set_msec, S(tls_handshake_timeout_ms), "60s", 0,
      NULL},
 };

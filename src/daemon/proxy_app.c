@@ -345,14 +345,28 @@ static bool watches_files(const struct snapshot *s)
     return s->http.servers.count > 0 && s->http.servers.items[0]->watch_files;
 }
 
+/* Those of TLS and the lists of client rules. */
+static size_t watched_files(struct snapshot *s, struct str **paths)
+{
+    const struct str *of_tls;
+    size_t count = tls_pool_files(s->tls_pool, &s->arena, &of_tls);
+
+    *paths = ARENA_ARRAY(&s->arena, struct str, count + s->http.client_lists.count + 1);
+    for (size_t i = 0; i < count; i++)
+        (*paths)[i] = of_tls[i];
+    VEC_FOR(const struct client_list *, list, &s->http.client_lists)
+    (*paths)[count++] = (*list)->path;
+    return count;
+}
+
 static int start_watch(void *conf)
 {
     struct loaded *l = conf;
-    const struct str *paths;
+    struct str *paths;
 
     if (!watches_files(l->snapshot))
         return -1;
-    size_t count = tls_pool_files(l->snapshot->tls_pool, &l->snapshot->arena, &paths);
+    size_t count = watched_files(l->snapshot, &paths);
     l->watch = file_watch_new(paths, count, l->since);
     if (l->watch != NULL)
         return file_watch_fd(l->watch);
@@ -389,6 +403,21 @@ static void on_bad_file(void *owner, enum log_level level, const char *message)
         log_write(&log_process, level, "%s", message);
 }
 
+/* They are part of the configuration. */
+static bool tell_changed_lists(const struct snapshot *s, struct buf *what)
+{
+    bool changed = false;
+
+    VEC_FOR(const struct client_list *, list, &s->http.client_lists)
+    {
+        if (client_list_is_current(*list))
+            continue;
+        buf_printf(what, "%slist \"%.*s\"", buf_is_empty(what) ? "" : ", ", STR_ARG((*list)->path));
+        changed = true;
+    }
+    return changed;
+}
+
 static enum app_reread reread(void *conf, int *image)
 {
     static const struct {
@@ -407,6 +436,8 @@ static enum app_reread reread(void *conf, int *image)
                                         (struct tls_report){.problem = on_bad_file, .owner = conf},
                                         &what, image);
 
+    if (tell_changed_lists(l->snapshot, &what))
+        r = TLS_RENEWAL_CERTIFICATES;
     if (r != TLS_RENEWAL_NOTHING)
         log_write(&log_process, LOG_NOTICE, "files have changed: %.*s; %s (%s)",
                   STR_ARG(buf_str(&what)), outcomes[r].how, cause(l));

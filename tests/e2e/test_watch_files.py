@@ -46,12 +46,14 @@ WAYS = [in_place, by_rename, as_kubernetes]
 class Watched:
     """A gate whose files are the test's own."""
 
-    def __init__(self, proxy, certs, folder, way=by_rename, more="", location="return 200 $ssl_client_s_dn;"):
+    def __init__(self, proxy, certs, folder, way=by_rename, more="", prepare=None, location="return 200 $ssl_client_s_dn;"):
         self.folder, self.way, self.certs = folder / "files", way, certs
         self.folder.mkdir()
         for name in NAMES[:3]:
             shutil.copy(certs / name, self.folder)
         shutil.copy(certs / "rogues/crl-empty.pem", self.folder / "crl.pem")
+        for name, text in (prepare or {}).items():
+            (self.folder / name).write_text(text)
         if way is as_kubernetes:
             as_kubernetes(self.folder, {})
         text = ("ssl_watch_files on; server { listen {port} ssl; server_name localhost; ssl_certificate F/server.crt; "
@@ -215,3 +217,28 @@ def test_without_it_files_are_left_alone(proxy, certs, tmp_path):
     shutil.copy(certs / "rogues/crl.pem", crl)
     time.sleep(0.8)
     assert refusal(gate, "revoked") is None and cert_path(certs, "revoked").exists()
+
+
+def test_lists_of_client_rules_are_watched_too(watched):
+    w = watched(more="ssl_client_deny cn file:F/denied;", prepare={"denied": "nobody\n"})
+    gate = w.gate
+    assert refusal(gate, "client") is None
+    w.way(w.folder, {"denied": "nobody\nclient\n"})
+    assert f'list "{w.folder}/denied"; the configuration is loaded anew' in w.line()
+    wait_until(lambda: refusal(gate, "client") == "not_permitted", "the rule")
+    w.way(w.folder, {"denied": "not*exact\n"})
+    gate.logged("invalid value")
+    assert refusal(gate, "client") == "not_permitted"
+
+
+def test_a_new_list_of_revoked_ones_counts_though_the_reload_for_another_file_fails(watched, certs):
+    w = watched(more="ssl_client_deny cn file:F/denied;", prepare={"denied": "nobody\n"})
+    w.way(w.folder, {"denied": "not*exact\n", "crl.pem": (certs / "rogues/crl.pem").read_text()})
+    wait_until(lambda: refusal(w.gate, "revoked") == "cert_revoked", "the list")
+    w.gate.logged("invalid value")
+    assert refusal(w.gate, "good") is None
+
+
+def test_where_nobody_watches_the_start_says_so(proxy):
+    gate = proxy("ssl_watch_files on; server { listen {port}; return 204; }", main="master_process off;")
+    assert '"ssl_watch_files" has no effect with "master_process off"' in gate.log()

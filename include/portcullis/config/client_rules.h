@@ -58,6 +58,8 @@ struct client_rule {
 bool client_rule_normalise(enum client_rule_kind k, struct str value, struct buf *out);
 /* Of what the rules say, lists included: the same for rules that say the same. */
 uint64_t client_rules_hash(const struct client_rule *rules, size_t count);
+/* Is the file what it was when it was read? */
+bool client_list_is_current(const struct client_list *list);
 bool client_list_has(const struct client_list *list, struct str normalised);
 
 #endif

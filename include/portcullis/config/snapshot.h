@@ -513,9 +513,10 @@ struct http_conf {
     VEC(struct upstream_conf *) upstreams;
     VEC(struct resolver_conf *) resolvers;
     VEC(struct limit_zone *) limit_zones;
-    VEC(struct variable *) variables; /* by slot */
-    bool proxies_by_variable;         /* a proxy_pass knows its upstream at run time alone */
-    VEC(struct str) identity_names;   /* that some proxy_set_header fills from $ssl_client_* */
+    VEC(const struct client_list *) client_lists; /* file:LIST of ssl_client_allow and _deny */
+    VEC(struct variable *) variables;             /* by slot */
+    bool proxies_by_variable;       /* a proxy_pass knows its upstream at run time alone */
+    VEC(struct str) identity_names; /* that some proxy_set_header fills from $ssl_client_* */
 };
 
 struct conf_text {
