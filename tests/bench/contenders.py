@@ -262,7 +262,8 @@ class Running:
         said = (self.place.folder / "output").read_text(errors="replace").strip()
         log = self.place.folder / "error.log"
         said += log.read_text(errors="replace").strip() if log.exists() else ""
-        return RuntimeError(f"{what}: {said[-500:]}")
+        end = "" if self.is_alive() else f", it ended with {self.process.returncode}"
+        return RuntimeError(f"{what}{end}: {said[-500:]}")
 
     def wait(self, what, is_so):
         deadline = time.monotonic() + PATIENCE_S

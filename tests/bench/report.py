@@ -64,7 +64,7 @@ class Result:
             share = sum(s["resumed"] for s in samples) / max(1, sum(s["handshakes"] for s in samples))
             said += "" if share > 0.99 else f", {share:.0%} resumed"
         alternating = row.one_cpu or row.beside or self.found["one_cpu"]
-        if not alternating and row.key == "value" and "busy" in samples[0] and median(samples, "busy") < BUSY:
+        if not alternating and row.key == "value" and "busy" in samples[0] and round(median(samples, "busy"), 2) < BUSY:
             said += f", {median(samples, 'busy'):.0%} busy"
         return said
 

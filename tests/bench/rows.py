@@ -155,7 +155,7 @@ def calls_in(summary):
 
 def system_calls(*options):
     def measure(bench, running):
-        with tempfile.NamedTemporaryFile("r") as out, load(bench, running, "ecdsa", "-t", 3, *options) as run:
+        with tempfile.NamedTemporaryFile("r") as out, load(bench, running, "ecdsa", "-t", 2, *options) as run:
             attach = [word for pid in running.pids() for word in ("-p", pid)]
             strace = subprocess.Popen([str(word) for word in ["strace", "-c", "-f", "-o", out.name, *attach]],
                                       stderr=subprocess.PIPE, text=True)
@@ -256,7 +256,7 @@ ROWS = [
         limit=(4.5, 4.1)),
     Row("syscalls-1", "system calls of a kept-alive request, one connection", "", system_calls("-c", 1, "-k"),
         rounds=1),
-    Row("idle", "memory of an idle verified connection", "KB", idle_memory, fresh=True, rounds=3, limit=(6.5, 5.5)),
+    Row("idle", "memory of an idle verified connection", "KB", idle_memory, fresh=True, rounds=1, limit=(6.5, 5.5)),
     Row("keepalive-logged", "GET of 1 KB, access log and five identity headers", "µs", cpu(*KEEP), LOGGED, rounds=11,
         nginx=(0.70, 0.55), best=(0.80, 0.65)),
     Row("start", "start with 1,000 servers, 10,000 locations", "ms", start, START, fresh=True, rounds=5,
