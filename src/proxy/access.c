@@ -267,8 +267,17 @@ bool access_check_client(struct request *req)
     return check(req, access_first_location(req->server));
 }
 
+void access_forget_refused(struct request *req)
+{
+    if (req->refusal != REFUSAL_NONE && !access_client_is_verified(req))
+        req->identity = NULL;
+}
+
 bool access_check_location(struct request *req)
 {
+    /* error_page led here: the upstream hears of him what it does wherever it is open. */
+    if (req->location->verify == TLS_VERIFY_OFF && req->location->proxy.is_set)
+        access_forget_refused(req);
     /* Plain HTTP got its 497, and a page of error_page runs. */
     if (!req->server->verify_varies || req->check_failed || req->refusal != REFUSAL_NONE)
         return true;
@@ -312,8 +321,6 @@ bool access_admit(struct request *req)
     }
     if (!access_check_location(req))
         return false;
-    if (req->refusal != REFUSAL_NONE && !access_client_is_verified(req))
-        req->identity = NULL; /* as wherever it is open */
     /* error_page 497 may show a page, but is no way around the certificate. */
     if (req->check_failed && !is_open) {
         req->in_error_page = true;

@@ -53,6 +53,9 @@ struct str access_words(struct arena *a, enum refusal why, struct identity *id,
  * error_page shows it is shown. */
 bool access_check_location(struct request *req);
 
+/* Of a refused request: a name that nobody vouches for is not to come to an upstream. */
+void access_forget_refused(struct request *req);
+
 /* An upgraded connection, judged anew: may it stay? False: it was told of in the log. */
 bool access_still_admits(struct request *req);
 

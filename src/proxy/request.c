@@ -52,8 +52,15 @@ static bool run_script(struct request *req, const struct script *script)
 
 static enum step_result step_rewrite(struct request *req)
 {
+    bool is_refused = req->server->verify_varies && req->refusal != REFUSAL_NONE;
+    struct identity *known = req->identity;
+
+    if (is_refused) /* what the script keeps may go to an open location's upstream */
+        access_forget_refused(req);
     request_set_location(req, req->server->root);
     (void)run_script(req, &req->server->root->script);
+    if (is_refused)
+        req->identity = known;
     return STEP_NEXT;
 }
 

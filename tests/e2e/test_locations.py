@@ -16,6 +16,7 @@ def gate(proxy, upstream, scripted_upstream):
         log_format short '$uri $status [$ssl_client_refusal] $ssl_client_verify'; access_log {folder}/access.log short;
         server { listen {port} ssl; server_name localhost; ssl_certificate {certs}/server.crt; ssl_certificate_key {certs}/server.key;
             ssl_client_certificate {certs}/ca.crt; proxy_set_header X-Who $ssl_client_s_dn; proxy_set_header X-Uri $uri;
+            set $kept $ssl_client_s_dn; set $mine ''; proxy_set_header X-Kept $kept; proxy_set_header X-Mine $mine;
             proxy_client_identity ingress-nginx; rewrite ^/inner$ /admin/inner;
             location / { proxy_pass http://UP; }
             location /admin { ssl_verify_client on; proxy_pass http://UP; }
@@ -25,7 +26,7 @@ def gate(proxy, upstream, scripted_upstream):
             location /wrong { error_page 418 = @admin; return 418; }
             location @admin { ssl_verify_client on; proxy_pass http://UP; }
             location /help-me { ssl_verify_client on; error_page 403 /help; proxy_pass http://UP; }
-            location /help { proxy_pass http://UP; }
+            location /help { set $mine $ssl_client_s_dn; proxy_pass http://UP; }
             location /upload { ssl_verify_client on; client_max_body_size 10; proxy_pass http://UP; }
         }
         server { listen {port} ssl; server_name closed.test; ssl_certificate {certs}/server.crt; ssl_certificate_key {certs}/server.key;
@@ -57,6 +58,7 @@ def test_each_location_asks_for_itself(gate, upstream, version, path, cert, stat
         assert header_values(upstream.requests[0], "ssl-client-verify") == []
         # Nobody vouches for the name in it.
         assert header_values(upstream.requests[0], "X-Who") == [] or path == "/report"
+        assert [header_values(upstream.requests[0], name) for name in ("X-Kept", "X-Mine")] == [[], []]
 
 
 def test_the_same_connection_is_judged_anew_for_each_request(gate):
