@@ -36,6 +36,10 @@ void task_post_costly(struct loop *l, struct task *t, uint32_t owner);
 void task_cancel(struct task *t);
 bool task_is_posted(const struct task *t);
 
+/* The last wait told of every descriptor on which something had happened: there is no more to tell
+ * than it has room for. */
+bool loop_saw_all(const struct loop *l);
+
 /* Where reads go first, so that connections that wait hold no memory. Empty between calls;
  * whoever takes its memory by buf_move leaves the loop to make another. */
 struct buf *loop_read_buffer(struct loop *l);

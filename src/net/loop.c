@@ -56,6 +56,7 @@ struct loop {
 
     struct epoll_event events[EVENTS_A_TURN];
     int event_at, event_count; /* what of events is still to be dispatched */
+    bool saw_all;
 };
 
 /* ------------------------------------------------------------------ descriptors */
@@ -89,6 +90,11 @@ static void dispatch_events(struct loop *l)
         if (io != NULL)
             io->on_events(io, event->events);
     }
+}
+
+bool loop_saw_all(const struct loop *l)
+{
+    return l->saw_all;
 }
 
 struct buf *loop_read_buffer(struct loop *l)
@@ -322,6 +328,7 @@ static void wait_for_events(struct loop *l)
     assert(n >= 0 || errno == EINTR);
     l->event_at = 0;
     l->event_count = n > 0 ? n : 0;
+    l->saw_all = n >= 0 && n < EVENTS_A_TURN;
     clock_update();
     uv_update_time(&l->uv);
 }

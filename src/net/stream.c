@@ -255,6 +255,15 @@ void stream_set_owner(struct stream *s, const struct stream_events *events, void
     s->owner = owner;
 }
 
+void stream_take_up(struct stream *s, const struct stream_events *events, void *owner)
+{
+    stream_set_owner(s, events, owner);
+    s->open_told = false;
+    s->must_be_quiet = true;
+    task_cancel(&s->task);
+    task_post_later(s->loop, &s->task); /* between now and then the loop asks the kernel */
+}
+
 /* ------------------------------------------------------------------ what owners ask for */
 
 bool stream_write(struct stream *s, struct buf *out)

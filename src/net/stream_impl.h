@@ -37,6 +37,7 @@ struct stream {
     /* What the owner is still to be told, and was told. */
     bool data_due, open_told, eof_told;
     /* Where things are. */
+    bool must_be_quiet; /* taken up again: nothing may have come before on_open */
     bool in_loop, eof, eof_clean, not_tls, had_queue;
     bool accepted; /* the peer is a client: after its reset nobody wants an answer */
     bool wire_due; /* wire_in, or TLS itself, may hold whole records that were not looked at */

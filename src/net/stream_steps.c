@@ -193,10 +193,23 @@ static void receive(struct stream *s)
 
 /* ------------------------------------------------------------------ steps: tell the owner */
 
+/* The loop has asked the kernel since it was taken up, for all streams at once. */
+static bool is_quiet_by_now(const struct stream *s)
+{
+    if (!loop_saw_all(s->loop))
+        return stream_is_quiet(s);
+    return !s->readable && !s->eof && buf_is_empty(&s->in) && buf_is_empty(&s->wire_in);
+}
+
 static void tell_open(struct stream *s)
 {
     if (s->open_told || s->phase != OPEN)
         return;
+    if (s->must_be_quiet && !is_quiet_by_now(s)) {
+        stream_close(s, s->eof ? CLOSE_PEER_CLOSED : CLOSE_BAD_RESPONSE);
+        return;
+    }
+    s->must_be_quiet = false;
     s->open_told = true;
     s->events->on_open(s->owner);
 }

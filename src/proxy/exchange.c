@@ -153,8 +153,10 @@ bool exchange_may_try_next(struct exchange *x, unsigned bit)
  * 9112, 9.3.1. */
 static bool was_stale(struct exchange *x, unsigned bit)
 {
-    return bit == NEXT_ERROR && x->backend_was_idle && !x->response_begun &&
-           x->state == EXCHANGE_WAITING && may_be_said_again(x, 0);
+    bool is_unanswered = x->state == EXCHANGE_CONNECTING || x->state == EXCHANGE_WAITING;
+
+    return bit == NEXT_ERROR && x->backend_was_idle && !x->response_begun && is_unanswered &&
+           may_be_said_again(x, 0);
 }
 
 static enum peer_result result_of(unsigned bit)
@@ -279,13 +281,9 @@ static void begin_try(struct exchange *x)
     x->spool_offset = 0;
 }
 
-static enum step_result use_idle_backend(struct exchange *x, struct backend *b)
+static struct backend *take_idle_backend(struct exchange *x, const struct peer *p)
 {
-    x->backend = b;
-    x->backend_was_idle = true;
-    exchange_try(x)->connect_ms = 0;
-    x->state = EXCHANGE_CONNECTED;
-    return STEP_NEXT;
+    return x->same_peer_again ? NULL : backend_take(x->upstream, p, &exchange_backend_events, x);
 }
 
 static enum step_result pick(struct exchange *x)
@@ -297,16 +295,13 @@ static enum step_result pick(struct exchange *x)
         return STEP_NEXT;
     }
     exchange_try(x)->addr = arena_str(&x->req->arena, p->addr_text);
-    struct backend *idle = x->same_peer_again
-                               ? NULL
-                               : backend_take(x->upstream, p, &exchange_backend_events, x);
-    x->same_peer_again = false;
-    if (idle != NULL)
-        return use_idle_backend(x, idle);
-    x->backend_was_idle = false;
     x->state = EXCHANGE_CONNECTING;
-    x->backend = backend_connect(x->upstream, p, x->conf->connect_timeout_ms,
-                                 x->conf->socket_keepalive, &exchange_backend_events, x);
+    x->backend = take_idle_backend(x, p);
+    x->backend_was_idle = x->backend != NULL;
+    x->same_peer_again = false;
+    if (!x->backend_was_idle)
+        x->backend = backend_connect(x->upstream, p, x->conf->connect_timeout_ms,
+                                     x->conf->socket_keepalive, &exchange_backend_events, x);
     return STEP_WAIT;
 }
 
@@ -519,7 +514,9 @@ static void on_close(void *owner, enum close_reason why)
     count_sent(x);
     backend_gone(x->backend);
     x->backend = NULL;
-    if (was_connecting)
+    if (was_connecting && x->backend_was_idle)
+        exchange_fault(x, NEXT_ERROR, 502, why); /* nothing was said on it: another, unseen */
+    else if (was_connecting)
         connect_failed(x, why, err);
     else
         connection_failed(x, why, err);

@@ -174,18 +174,13 @@ struct backend *backend_connect(struct upstream *u, struct peer *p, int64_t time
 struct backend *backend_take(struct upstream *u, const struct peer *p,
                              const struct stream_events *events, void *owner)
 {
-    for (struct list *it = u->idle.prev, *before; it != &u->idle; it = before) {
+    for (struct list *it = u->idle.prev; it != &u->idle; it = it->prev) {
         struct backend *b = CONTAINER_OF(it, struct backend, node);
-        before = it->prev;
         if (b->peer != p || stream_is_closing(b->stream))
             continue;
-        /* What came before the request is not its response, and may be in the kernel still. */
-        if (!stream_is_quiet(b->stream)) {
-            drop(b, CLOSE_BAD_RESPONSE);
-            continue;
-        }
         leave_pool(b);
-        stream_set_owner(b->stream, events, owner);
+        /* What came before the request is not its response, and may be in the kernel still. */
+        stream_take_up(b->stream, events, owner);
         return b;
     }
     return NULL;

@@ -41,8 +41,12 @@ struct stream *stream_accept(struct loop *l, int fd, const struct addr *peer,
 /* on_open, or on_close with a CLOSE_CONNECT_ reason. timeout_ms is for connecting alone. */
 struct stream *stream_connect(struct loop *l, const struct addr *to, int64_t timeout_ms,
                               bool so_keepalive, const struct stream_events *events, void *owner);
-/* Hands a stream to another owner (an idle upstream connection taken up again). */
+/* Hands a stream to another owner. */
 void stream_set_owner(struct stream *s, const struct stream_events *events, void *owner);
+/* The same for an idle one (not paused) that is to be used again: on_open in the next turn of the
+ * loop if it is quiet, that is, as far as the kernel knows by then nothing came and the peer is
+ * there; otherwise on_close. */
+void stream_take_up(struct stream *s, const struct stream_events *events, void *owner);
 
 /* Takes all of out; false: full, wait for on_drain. */
 bool stream_write(struct stream *s, struct buf *out);

@@ -20,7 +20,7 @@ enum exchange_state {
     EXCHANGE_SPOOLING, /* the body is gathered */
     EXCHANGE_READY,    /* a peer may be picked; the name may have to be looked up first */
     EXCHANGE_RESOLVING,
-    EXCHANGE_CONNECTING,
+    EXCHANGE_CONNECTING, /* or an idle backend is looked at */
     EXCHANGE_CONNECTED,  /* nothing was said on it yet */
     EXCHANGE_WAITING,    /* the request goes out, the response's head is awaited */
     EXCHANGE_RESPONDING, /* the response's body flows */

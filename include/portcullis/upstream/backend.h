@@ -20,7 +20,8 @@ struct backend {
  * else. */
 struct backend *backend_connect(struct upstream *u, struct peer *p, int64_t timeout_ms,
                                 bool so_keepalive, const struct stream_events *events, void *owner);
-/* The one idle to this peer for the shortest time, or NULL. */
+/* The one idle to this peer for the shortest time, or NULL. events->on_open follows or, if anything
+ * came on it meanwhile, on_close. */
 struct backend *backend_take(struct upstream *u, const struct peer *p,
                              const struct stream_events *events, void *owner);
 /* Its exchange ended well: kept for the next when the configuration says so, else closed. The owner

@@ -68,24 +68,24 @@ static void set_up(void)
     opened = ended = 0;
 }
 
-static void tear_down(void)
-{
-    upstream_close_idle(g.upstream);
-    timer_free(watchdog);
-    loop_run(g.loop);
-    cr_assert_eq(g.backends.open, 0);
-    cr_assert_eq(g.backends.idle, 0);
-    close(listening);
-    group_deinit(&g);
-}
-
-TestSuite(backend, .init = set_up, .fini = tear_down);
-
 static void run_ms(int64_t ms)
 {
     timer_start(watchdog, ms);
     loop_run(g.loop);
 }
+
+static void tear_down(void)
+{
+    upstream_close_idle(g.upstream);
+    run_ms(20);
+    cr_assert_eq(g.backends.open, 0);
+    cr_assert_eq(g.backends.idle, 0);
+    timer_free(watchdog);
+    close(listening);
+    group_deinit(&g);
+}
+
+TestSuite(backend, .init = set_up, .fini = tear_down);
 
 static struct peer *peer(void)
 {
@@ -187,6 +187,20 @@ Test(backend, stray_octets_drop_an_idle_one)
     close(fd);
 }
 
+/* Taken up, looked at by the loop, and told of. */
+static void expect_told(struct backend *b, size_t opens, size_t ends)
+{
+    size_t opened_before = opened, ended_before = ended;
+
+    cr_assert_eq(take(), b);
+    cr_assert_eq(opened, opened_before, "the loop has not looked yet");
+    run_ms(20);
+    cr_assert_eq(opened, opened_before + opens);
+    cr_assert_eq(ended, ended_before + ends);
+    if (ends > 0)
+        backend_gone(b);
+}
+
 Test(backend, one_with_octets_that_the_loop_has_not_seen_is_not_taken)
 {
     struct backend *quiet = connected(), *loud = connected();
@@ -194,12 +208,62 @@ Test(backend, one_with_octets_that_the_loop_has_not_seen_is_not_taken)
     backend_give(quiet);
     backend_give(loud);
     cr_assert_eq(send(loud_fd, "HTTP/1.1 200 OK\r\n\r\n", 19, 0), 19);
-    cr_assert_eq(take(), quiet);
+    expect_told(loud, 0, 1);
+    expect_told(quiet, 1, 0);
     cr_assert_eq(g.backends.idle, 0);
     backend_give(quiet);
     close(quiet_fd);
-    cr_assert_null(take(), "its peer is gone");
+    expect_told(quiet, 0, 1); /* its peer is gone */
     close(loud_fd);
+}
+
+/* What was asked of it in the turn it was given in must not run before the loop has looked. */
+Test(backend, one_that_was_just_given_is_looked_at_too)
+{
+    struct backend *b = connected();
+    int fd = accept(listening, NULL, NULL);
+
+    backend_give(b);
+    cr_assert_eq(take(), b);
+    stream_resume(b->stream);
+    cr_assert_eq(send(fd, "x", 1, 0), 1);
+    size_t before = opened;
+    run_ms(20);
+    cr_assert_eq(opened, before);
+    cr_assert_eq(ended, 1);
+    backend_gone(b);
+    close(fd);
+}
+
+#define CROWD 400
+
+static void nothing(void *owner)
+{
+    (void)owner;
+}
+
+/* One wait of the loop does not tell of them all. */
+Test(backend, one_behind_a_crowd_is_looked_at_too)
+{
+    struct watch *crowd[CROWD];
+    struct backend *b = connected();
+    int fd = accept(listening, NULL, NULL), ends[2];
+
+    cr_assert_eq(pipe(ends), 0);
+    cr_assert_eq(write(ends[1], "x", 1), 1);
+    for (size_t i = 0; i < CROWD; i++)
+        crowd[i] = watch_new(g.loop, dup(ends[0]), nothing, NULL);
+    backend_give(b);
+    cr_assert_eq(send(fd, "x", 1, 0), 1);
+    size_t before = opened;
+    cr_assert_eq(take(), b);
+    run_ms(20);
+    for (size_t i = 0; i < CROWD; i++)
+        watch_free(crowd[i]);
+    cr_assert_eq(opened, before);
+    cr_assert_eq(ended, 1);
+    backend_gone(b);
+    close(fd); /* the copies end with the test's process */
 }
 
 Test(backend, none_is_kept_while_draining)
