@@ -12,6 +12,9 @@
 #include "portcullis/base/memory.h"
 #include "stream_impl.h"
 
+/* So much goes out at once, from where it is: copied and kept for the end of the turn it would no
+ * longer be in the cache, nor would what the next connection needs. */
+#define AT_ONCE (16 * 1024)
 /* Of an address, those that its owner cannot choose at will: all of IPv4's, a /64 of IPv6. */
 #define NETWORK_OCTETS 8
 #define EDGE_EVENTS    (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
@@ -266,19 +269,36 @@ void stream_take_up(struct stream *s, const struct stream_events *events, void *
 
 /* ------------------------------------------------------------------ what owners ask for */
 
-bool stream_write(struct stream *s, struct buf *out)
+static bool has_room(struct stream *s)
 {
-    assert(s->our_end == END_LATER);
-    if (s->closing != CLOSE_NONE || s->write_failed != CLOSE_NONE) {
-        buf_clear(out); /* on_close is on its way */
-        return true;
-    }
-    buf_move(&s->out, out);
     post(s);
     if (stream_queued(s) <= STREAM_QUEUE_HIGH)
         return true;
     s->wants_drain = true;
     return false;
+}
+
+bool stream_write(struct stream *s, struct buf *out)
+{
+    assert(s->our_end == END_LATER);
+    if (stream_is_broken(s)) {
+        buf_clear(out);
+        return true;
+    }
+    buf_move(&s->out, out);
+    return has_room(s);
+}
+
+bool stream_write_str(struct stream *s, struct str data)
+{
+    assert(s->our_end == END_LATER);
+    if (stream_is_broken(s))
+        return true;
+    if (data.len >= AT_ONCE)
+        stream_send(s, &data);
+    if (!stream_is_broken(s))
+        buf_append_str(&s->out, data);
+    return has_room(s);
 }
 
 size_t stream_queued(const struct stream *s)
@@ -295,7 +315,7 @@ void stream_notify_sent(struct stream *s)
 void stream_flush(struct stream *s)
 {
     if (s->closing == CLOSE_NONE)
-        stream_send_queued(s);
+        stream_send(s, &(struct str){0});
 }
 
 void stream_pause(struct stream *s)
@@ -342,6 +362,11 @@ void stream_set_reset_on_close(struct stream *s, bool on)
 bool stream_is_closing(const struct stream *s)
 {
     return s->closing != CLOSE_NONE || s->after_flush != CLOSE_NONE;
+}
+
+bool stream_is_broken(const struct stream *s)
+{
+    return s->closing != CLOSE_NONE || s->write_failed != CLOSE_NONE;
 }
 
 bool stream_has_input(const struct stream *s)

@@ -51,8 +51,8 @@ static inline bool stream_is_costly(const struct stream *s)
 
 /* All steps, in order, until one closes the stream. */
 void stream_take_steps(struct stream *s);
-/* Sends what is queued as far as the kernel takes it. */
-void stream_send_queued(struct stream *s);
+/* Sends what is queued and then more, as far as the kernel takes it; more is what is left of it. */
+void stream_send(struct stream *s, struct str *more);
 /* Closes because of an error, errno err. */
 void stream_fail(struct stream *s, enum close_reason why, int err);
 enum close_reason stream_reason_of_connect(int err);

@@ -5,15 +5,18 @@
  *
  * Without TLS, recv fills in and send empties out. */
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "portcullis/base/clock.h"
 #include "stream_impl.h"
 
 /* Reads of this size change hands, smaller ones are copied: a few octets must not hold 64 KB. */
 #define EXCHANGE_MIN (16 * 1024)
-/* Encrypted ahead of the kernel, at most. */
-#define WIRE_OUT_MAX STREAM_READ_MAX
+/* Encrypted ahead of the kernel, at most, and no less than this at a time when there is more. */
+#define WIRE_OUT_MAX   STREAM_READ_MAX
+#define WIRE_PIECE_MIN ((size_t)16 * 1024)
 
 enum close_reason stream_reason_of_connect(int err)
 {
@@ -158,11 +161,14 @@ static void on_read_error(struct stream *s, int err)
         stream_close(s, s->write_failed);
 }
 
+/* What waits of a record that is not whole goes before what comes now. */
 static void read_socket(struct stream *s)
 {
     struct buf *read = loop_read_buffer(s->loop);
-    char *room = buf_reserve(read, STREAM_READ_MAX);
-    ssize_t n = recv(s->io.fd, room, STREAM_READ_MAX, 0);
+    struct str rest = buf_str(&s->wire_in);
+    size_t most = STREAM_READ_MAX - (rest.len < STREAM_READ_MAX / 2 ? rest.len : 0);
+    char *room = buf_reserve(read, rest.len + most);
+    ssize_t n = recv(s->io.fd, room + rest.len, most, 0);
 
     if (n < 0) {
         on_read_error(s, errno);
@@ -173,10 +179,13 @@ static void read_socket(struct stream *s)
         s->eof_clean |= s->tls == NULL;
         return;
     }
-    buf_added(read, (size_t)n);
+    if (rest.len > 0)
+        memcpy(room, rest.ptr, rest.len);
+    buf_added(read, rest.len + (size_t)n);
+    buf_clear(&s->wire_in);
     /* Edge-triggered: a short read emptied the socket, but for an end that was announced already.
      */
-    s->readable = n == STREAM_READ_MAX || s->hung_up;
+    s->readable = (size_t)n == most || s->hung_up;
     s->last_read_ms = clock_monotonic_ms();
     take_octets(s, read);
 }
@@ -271,14 +280,24 @@ static void tell_drain(struct stream *s)
 
 /* ------------------------------------------------------------------ step: send */
 
-static void encrypt_queued(struct stream *s)
+/* How much of data was encrypted. */
+static size_t encrypt_some(struct stream *s, struct str data)
 {
-    while (!buf_is_empty(&s->out) && buf_len(&s->wire_out) < WIRE_OUT_MAX) {
-        struct str some = str_upto(buf_str(&s->out), WIRE_OUT_MAX);
-        tls_session_send(s->tls, some, &s->wire_out);
-        s->bytes_sent += some.len;
-        buf_consume(&s->out, some.len);
-    }
+    size_t waits = buf_len(&s->wire_out);
+
+    if (data.len == 0 || waits + WIRE_PIECE_MIN > WIRE_OUT_MAX)
+        return 0;
+    struct str some = str_upto(data, WIRE_OUT_MAX - waits);
+    tls_session_send(s->tls, some, &s->wire_out);
+    s->bytes_sent += some.len;
+    return some.len;
+}
+
+static void encrypt(struct stream *s, struct str *more)
+{
+    buf_consume(&s->out, encrypt_some(s, buf_str(&s->out)));
+    if (buf_is_empty(&s->out))
+        *more = str_from(*more, encrypt_some(s, *more));
     buf_release(&s->out);
     if (tls_session_status(s->tls) == TLS_FAILED)
         stream_close(s, CLOSE_TLS_BROKEN);
@@ -304,34 +323,67 @@ static void on_write_error(struct stream *s, int err)
         task_post_later(s->loop, &s->task);
 }
 
-/* True when there was something and the kernel took it. */
-static bool write_socket(struct stream *s)
+static ssize_t send_octets(int fd, struct str first, struct str then)
 {
-    struct buf *from = s->tls != NULL ? &s->wire_out : &s->out;
-    struct str octets = buf_str(from);
+    struct iovec both[] = {{(void *)first.ptr, first.len}, {(void *)then.ptr, then.len}};
+    struct msghdr message = {.msg_iov = both, .msg_iovlen = 2};
 
-    if (octets.len == 0 || !s->writable)
+    if (then.len == 0)
+        return send(fd, first.ptr, first.len, MSG_NOSIGNAL);
+    return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+/* True when there was something and the kernel took it. */
+static bool write_socket(struct stream *s, struct buf *from, struct str *more)
+{
+    struct str first = buf_str(from);
+
+    if (first.len + more->len == 0 || !s->writable)
         return false;
-    ssize_t n = send(s->io.fd, octets.ptr, octets.len, MSG_NOSIGNAL);
+    ssize_t n = send_octets(s->io.fd, first, *more);
     if (n < 0) {
         on_write_error(s, errno);
         return s->writable && s->write_failed == CLOSE_NONE;
     }
+    size_t of_first = (size_t)n < first.len ? (size_t)n : first.len;
     s->last_write_ms = clock_monotonic_ms();
     s->bytes_sent += s->tls == NULL ? (uint64_t)n : 0;
-    buf_consume(from, (size_t)n);
+    *more = str_from(*more, (size_t)n - of_first);
+    buf_consume(from, of_first);
     buf_release(from);
     return true;
 }
 
-void stream_send_queued(struct stream *s)
+static bool send_plain(struct stream *s, struct str *more)
 {
+    return write_socket(s, &s->out, more);
+}
+
+static bool send_encrypted(struct stream *s, struct str *more)
+{
+    struct str nothing = {0};
+
+    if (s->phase == OPEN)
+        encrypt(s, more);
+    return write_socket(s, &s->wire_out, &nothing);
+}
+
+void stream_send(struct stream *s, struct str *more)
+{
+    bool (*const send_some)(struct stream *, struct str *) = s->tls != NULL ? send_encrypted
+                                                                            : send_plain;
+
     if (s->phase == CONNECTING || s->write_failed != CLOSE_NONE)
         return;
-    do {
-        if (s->tls != NULL && s->phase == OPEN)
-            encrypt_queued(s);
-    } while (write_socket(s));
+    while (send_some(s, more))
+        ;
+}
+
+static void send_queued(struct stream *s)
+{
+    struct str nothing = {0};
+
+    stream_send(s, &nothing);
 }
 
 /* ------------------------------------------------------------------ steps: ends */
@@ -344,7 +396,7 @@ static void say_end(struct stream *s)
     if (s->tls == NULL)
         return;
     tls_session_send_close(s->tls, &s->wire_out);
-    stream_send_queued(s);
+    send_queued(s);
 }
 
 static void send_fin(struct stream *s)
@@ -379,7 +431,7 @@ static void go_on_next_turn(struct stream *s)
 /* ------------------------------------------------------------------ all of them */
 
 static void (*const steps[])(struct stream *s) = {
-    finish_connect, receive, tell_open, tell_data,       tell_eof,        stream_send_queued,
+    finish_connect, receive, tell_open, tell_data,       tell_eof,        send_queued,
     tell_drain,     say_end, send_fin,  close_when_done, go_on_next_turn,
 };
 

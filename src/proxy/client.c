@@ -197,17 +197,29 @@ static void on_send_deadline(void *owner)
     close_timed_out(c, "while sending to client");
 }
 
-bool client_write(struct client *c, struct buf *out)
+/* False: it would go nowhere. */
+static bool begin_write(struct client *c)
 {
-    if (stream_is_closing(c->stream)) {
-        buf_clear(out);
-        return true;
-    }
+    if (stream_is_closing(c->stream))
+        return false;
     if (stream_queued(c->stream) == 0)
         c->queue_since_ms = clock_monotonic_ms();
     if (!timer_is_running(c->send_deadline))
         timer_start(c->send_deadline, c->conf->send_timeout_ms);
-    return stream_write(c->stream, out);
+    return true;
+}
+
+bool client_write(struct client *c, struct buf *out)
+{
+    if (begin_write(c))
+        return stream_write(c->stream, out);
+    buf_clear(out);
+    return true;
+}
+
+bool client_write_str(struct client *c, struct str data)
+{
+    return !begin_write(c) || stream_write_str(c->stream, data);
 }
 
 /* ------------------------------------------------------------------ from request to request */

@@ -421,14 +421,16 @@ static void set_connection(struct client *c)
                                  (long long)req->location->keepalive_header_s));
 }
 
-static bool flush(struct client *c, bool is_body)
+static void count(struct request *req, size_t n, bool is_body)
 {
-    struct request *req = c->request;
-    size_t n = buf_len(&c->h1.out);
-
     req->bytes_sent += n;
     if (is_body)
         req->body_bytes_sent += n;
+}
+
+static bool flush(struct client *c, bool is_body)
+{
+    count(c->request, buf_len(&c->h1.out), is_body);
     return client_write(c, &c->h1.out);
 }
 
@@ -481,14 +483,14 @@ static bool send_body(struct request *req, struct str data)
         return true;
     case H1_SEND_CHUNKED:
         h1_write_chunk(&c->h1.out, data);
-        break;
+        return flush(c, true);
     case H1_SEND_LENGTH:
     case H1_SEND_UNTIL_CLOSE:
     case H1_SEND_RAW:
-        buf_append_str(&c->h1.out, data);
         break;
     }
-    return flush(c, true);
+    count(req, data.len, true);
+    return client_write_str(c, data);
 }
 
 static void finish(struct request *req, const struct headers *trailers)

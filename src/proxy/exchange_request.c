@@ -5,17 +5,17 @@
 #include "portcullis/http/h1_writer.h"
 #include "portcullis/proxy/exchange.h"
 
-#define PIECE_BYTES         ((size_t)32 * 1024)
+#define PIECE_BYTES         STREAM_READ_MAX
 #define RESPONSE_FIELDS_MAX 1000
 
-/* False: full, or broken: then its on_close is on its way. */
-static bool give(struct exchange *x, struct buf *out)
+static void give(struct exchange *x, struct buf *out)
 {
-    struct stream *s = x->backend->stream;
-    bool has_something = !buf_is_empty(out);
+    x->backend_full = !stream_write(x->backend->stream, out);
+}
 
-    x->backend_full = !stream_write(s, out);
-    return !x->backend_full && (!has_something || stream_queued(s) > 0);
+static void give_str(struct exchange *x, struct str data)
+{
+    x->backend_full = !stream_write_str(x->backend->stream, data);
 }
 
 /* ------------------------------------------------------------------ from the spool */
@@ -24,9 +24,9 @@ static void send_spooled(struct exchange *x)
 {
     struct request *req = x->req;
     struct buf piece = {0};
-    bool goes_on = !x->backend_full;
 
-    while (goes_on && x->spool_offset < req->spool->size) {
+    while (!x->backend_full && !stream_is_broken(x->backend->stream) &&
+           x->spool_offset < req->spool->size) {
         if (!spool_read(req->spool, x->spool_offset, PIECE_BYTES, &piece)) {
             exchange_log(x, LOG_CRIT, errno, "pread() of the request body failed");
             buf_deinit(&piece);
@@ -34,7 +34,8 @@ static void send_spooled(struct exchange *x)
             return;
         }
         x->spool_offset += buf_len(&piece);
-        goes_on = give(x, &piece);
+        give_str(x, buf_str(&piece));
+        buf_clear(&piece);
     }
     buf_deinit(&piece);
     x->request_sent = x->spool_offset == req->spool->size;
@@ -65,7 +66,7 @@ void exchange_send_request(struct exchange *x)
     expect_response(x);
     x->sent_before = stream_bytes_sent(s);
     forward_request_head(req, &out);
-    (void)give(x, &out);
+    give(x, &out);
     buf_deinit(&out);
     stream_resume(s);
     if (x->body == EXCHANGE_BODY_SPOOLED)
@@ -122,14 +123,14 @@ static size_t pass_on(struct exchange *x, struct str data, bool chunked)
 
     if (x->backend == NULL || x->backend_full)
         return 0;
-    if (chunked)
-        h1_write_chunk(&out, data);
-    else
-        buf_append_str(&out, data);
     x->req->body_is_lost = true;
     exchange_touch(x);
-    (void)give(x, &out);
-    buf_deinit(&out);
+    if (chunked) {
+        h1_write_chunk(&out, data);
+        give(x, &out);
+        buf_deinit(&out);
+    } else
+        give_str(x, data);
     return data.len;
 }
 
@@ -219,7 +220,7 @@ static void end_streamed(struct exchange *x, const struct headers *trailers)
     if (req->framing.kind == BODY_CHUNKED) {
         exchange_filter_trailers(req, trailers, &kept);
         h1_write_last_chunk(&out, &kept);
-        (void)give(x, &out);
+        give(x, &out);
         buf_deinit(&out);
     }
     x->request_sent = true;

@@ -50,6 +50,9 @@ void stream_take_up(struct stream *s, const struct stream_events *events, void *
 
 /* Takes all of out; false: full, wait for on_drain. */
 bool stream_write(struct stream *s, struct buf *out);
+/* The same with a copy of data, or without one: what is long goes to the kernel at once, behind what
+ * is queued. */
+bool stream_write_str(struct stream *s, struct str data);
 /* Octets queued and not yet given to the kernel. */
 size_t stream_queued(const struct stream *s);
 /* on_drain once, when everything queued so far has been given to the kernel. */
@@ -71,6 +74,8 @@ void stream_close_after_flush(struct stream *s, enum close_reason why, int64_t t
 void stream_set_reset_on_close(struct stream *s, bool on);
 
 bool stream_is_closing(const struct stream *s);
+/* Nothing can be written any more: what is, is dropped. on_close is on its way, or on_eof. */
+bool stream_is_broken(const struct stream *s);
 bool stream_has_input(const struct stream *s); /* octets read and not consumed */
 /* Nothing came and the peer is there, as far as the kernel knows now. */
 bool stream_is_quiet(const struct stream *s);

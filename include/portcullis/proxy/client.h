@@ -122,6 +122,7 @@ void client_enter(struct client *c, enum client_phase phase,
                   int64_t deadline_ms); /* 0: none of the phase's own */
 /* All that goes to the client goes this way: it has a deadline then. False: full. */
 bool client_write(struct client *c, struct buf *out);
+bool client_write_str(struct client *c, struct str data);
 void client_close(struct client *c, enum close_reason why);
 /* Between requests: what is queued goes out first. */
 void client_close_idle(struct client *c, enum close_reason why);

@@ -111,6 +111,22 @@ void write_z(struct stream *s, const char *z)
     buf_deinit(&out);
 }
 
+bool write_in_turns(struct stream *s, struct buf *said)
+{
+    static unsigned turn;
+    static char data[70000];
+    bool more = true;
+
+    while (more && turn < TURNS) {
+        size_t size = turn % 2 == 0 ? 100 + turn : 17000 * (turn % 4 + 1);
+        memset(data, 'a' + (int)(turn++ % 26), size);
+        struct str piece = str_make(data, size);
+        buf_append_str(said, piece);
+        more = stream_write_str(s, piece);
+    }
+    return turn < TURNS;
+}
+
 void read_all(int fd, struct buf *to)
 {
     ssize_t n;

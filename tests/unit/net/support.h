@@ -33,6 +33,10 @@ int open_pair(struct owner *o);
 void send_z(int fd, const char *z);
 void write_z(struct stream *s, const char *z);
 /* Reads until the end of file. */
+/* Writes by turns what is short and what is long enough to go out at once, until told to wait, and
+ * appends to said what it wrote. False: TURNS were written. */
+enum { TURNS = 40 };
+bool write_in_turns(struct stream *s, struct buf *said);
 void read_all(int fd, struct buf *to);
 
 int listen_on_loopback(struct addr *at);

@@ -189,6 +189,45 @@ static void connect_both(struct owner *from, struct owner *to)
     to->stream = stream_accept(loop, fds[1], &peer, NULL, &owner_events, to);
 }
 
+static struct buf said;
+
+static void take_turns(struct owner *o)
+{
+    if (!write_in_turns(o->stream, &said))
+        stream_shutdown(o->stream);
+}
+
+Test(stream, what_goes_out_at_once_stays_in_order)
+{
+    connect_both(&a, &b);
+    a.also_on_open = a.also_on_drain = take_turns;
+    a.also_on_eof = b.also_on_eof = close_done;
+    run(loop);
+    cr_assert_gt(buf_len(&said), 1000000);
+    cr_assert(str_eq(buf_str(&b.got), buf_str(&said)));
+    cr_assert_eq(a.why, CLOSE_DONE);
+    buf_deinit(&said);
+}
+
+static void write_to_nobody(struct owner *o)
+{
+    struct buf nothing = {0};
+
+    (void)write_in_turns(o->stream, &nothing);
+    cr_assert(stream_is_broken(o->stream));
+    cr_assert_eq(stream_queued(o->stream), 0);
+    cr_assert(stream_write_str(o->stream, STR("more")));
+    buf_deinit(&nothing);
+}
+
+Test(stream, what_goes_out_at_once_may_break)
+{
+    close(open_pair(&a));
+    a.also_on_open = write_to_nobody;
+    run(loop);
+    cr_assert_eq(a.why, CLOSE_PEER_RESET);
+}
+
 Test(stream, presses_back_and_drains)
 {
     connect_both(&a, &b);

@@ -163,6 +163,26 @@ Test(stream_tls, sends_much_and_says_when_there_is_room)
     cr_assert_eq(tls_session_status(client.session), TLS_CLOSED);
 }
 
+static struct buf said;
+
+static void take_turns(struct owner *o)
+{
+    if (!write_in_turns(o->stream, &said))
+        stream_shutdown(o->stream);
+}
+
+Test(stream_tls, what_goes_out_at_once_stays_in_order)
+{
+    server.also_on_open = server.also_on_drain = take_turns;
+    server.also_on_eof = close_done;
+    client.also_on_data = NULL;
+    run(loop);
+    cr_assert_gt(buf_len(&said), 1000000);
+    cr_assert(str_eq(buf_str(&client.got), buf_str(&said)));
+    cr_assert_eq(tls_session_status(client.session), TLS_CLOSED);
+    buf_deinit(&said);
+}
+
 static size_t taken;
 
 static void resume_later(void *arg)
