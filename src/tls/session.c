@@ -12,14 +12,6 @@
 #include "suites.h"
 
 enum {
-    RECORD_HEADER = 5,
-    RECORD_PLAIN_MAX = 16384,
-    RECORD_OVERHEAD_MAX =
-        96, /* header, nonce, padding, tag or MAC of any cipher that is built in */
-    /* Records without data (empty ones, warnings) that a peer may send in a row, in octets. */
-    IDLE_OCTETS_MAX = 65536,
-    /* KeyUpdates in a row without data: each costs us five hashes and a key's set-up. */
-    KEY_UPDATES_MAX = 32,
     /* Two hellos, a certificate chain and what belongs to it; TLS 1.3's dummy records have no end.
      */
     HANDSHAKE_OCTETS_MAX = 131072,
@@ -347,63 +339,14 @@ static enum tls_status shake_hands(struct tls_session *s)
 /* ---- data ---------------------------------------------------------------------------------------
  */
 
-/* What a peer may do for ever without saying anything, and no longer. */
-static const char *idle_excess(const struct tls_session *s)
-{
-    if (s->octets_in > IDLE_OCTETS_MAX)
-        return "the peer sent too many records without data";
-    if (s->ssl.MBEDTLS_PRIVATE(key_updates) > KEY_UPDATES_MAX)
-        return "the peer sent too many KeyUpdates without data";
-    return NULL;
-}
-
-static enum tls_status read_plain(struct tls_session *s, struct buf *plain, size_t plain_max)
-{
-    while (buf_len(plain) < plain_max) {
-        size_t sent_before = buf_len(s->wire_out);
-        size_t available = mbedtls_ssl_get_bytes_avail(&s->ssl);
-        /* No room is made before there is something to put in it. */
-        if (available == 0 && buf_is_empty(&s->first_in) && buf_is_empty(s->wire_in) &&
-            !mbedtls_ssl_check_pending(&s->ssl))
-            return TLS_OPEN;
-        size_t left = buf_len(s->wire_in);
-        char *room = buf_reserve(plain, left > RECORD_PLAIN_MAX ? left : RECORD_PLAIN_MAX);
-        int rc = mbedtls_ssl_read(&s->ssl, (unsigned char *)room, RECORD_PLAIN_MAX);
-        if (rc > 0) {
-            buf_added(plain, (size_t)rc);
-            s->octets_in = 0;
-            s->ssl.MBEDTLS_PRIVATE(key_updates) = 0;
-            continue;
-        }
-        const char *excess = idle_excess(s);
-        if (excess != NULL) {
-            (void)mbedtls_ssl_send_alert_message(&s->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
-                                                 MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE);
-            return session_fail_with(s, true, excess);
-        }
-        if (rc == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
-            s->status = TLS_CLOSED;
-            return s->status;
-        }
-        /* 0: two empty records. The end of the transport is never told to mbedTLS. */
-        if (rc != 0 && rc != MBEDTLS_ERR_SSL_WANT_READ &&
-            rc != MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
-            return session_fail(s, rc, sent_before);
-        if (rc != 0 && buf_is_empty(s->wire_in))
-            return TLS_OPEN;
-    }
-    return TLS_OPEN;
-}
-
-static enum tls_status receive(struct tls_session *s, struct buf *plain, size_t plain_max)
+static void receive(struct tls_session *s, struct buf *plain, size_t plain_max)
 {
     if (s->status == TLS_HANDSHAKING && !s->has_ssl && !s->is_client)
         read_hello(s);
     if (s->status == TLS_HANDSHAKING && s->has_ssl)
         shake_hands(s);
     if (s->status == TLS_OPEN)
-        read_plain(s, plain, plain_max);
-    return s->status;
+        session_read(s, plain, plain_max);
 }
 
 enum tls_status tls_session_receive(struct tls_session *s, struct buf *wire_in, struct buf *plain,
@@ -411,34 +354,13 @@ enum tls_status tls_session_receive(struct tls_session *s, struct buf *wire_in, 
 {
     s->wire_in = wire_in;
     s->wire_out = wire_out;
-    session_wake(s);
-    enum tls_status status = receive(s, plain, plain_max);
-    session_rest(s);
-    s->wire_in = s->wire_out = NULL;
-    return status;
-}
-
-void tls_session_send(struct tls_session *s, struct str data, struct buf *wire_out)
-{
-    if (s->status != TLS_OPEN && s->status != TLS_CLOSED)
-        return; /* It failed in between; the owner learns that from its next receive. */
-    size_t most = s->context != NULL ? s->context->settings.buffer_size : 0;
-    if (most == 0 || most > RECORD_PLAIN_MAX)
-        most = RECORD_PLAIN_MAX;
-    s->wire_out = wire_out;
-    session_wake(s);
-    (void)buf_reserve(wire_out, data.len + (data.len / most + 1) * RECORD_OVERHEAD_MAX);
-    while (data.len > 0) {
-        size_t size = data.len < most ? data.len : most;
-        int rc = mbedtls_ssl_write(&s->ssl, (const unsigned char *)data.ptr, size);
-        if (rc <= 0) {
-            session_describe(s, rc);
-            break;
-        }
-        data = str_from(data, (size_t)rc);
+    if (!session_open_records(s, plain, plain_max)) {
+        session_wake(s);
+        receive(s, plain, plain_max);
+        session_rest(s);
     }
-    session_rest(s);
-    s->wire_out = NULL;
+    s->wire_in = s->wire_out = NULL;
+    return s->status;
 }
 
 void tls_session_send_close(struct tls_session *s, struct buf *wire_out)

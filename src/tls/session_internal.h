@@ -6,7 +6,11 @@
 
 #include "portcullis/tls/session.h"
 
-enum { SESSION_PLACES = 5 }; /* in each of mbedTLS's buffers */
+enum {
+    SESSION_PLACES = 5, /* in each of mbedTLS's buffers */
+    RECORD_HEADER = 5,
+    RECORD_PLAIN_MAX = 16384,
+};
 
 struct tls_session {
     struct tls_session_hooks hooks;
@@ -57,6 +61,14 @@ void session_settle(struct tls_session *s);
 /* Around what mbedTLS is asked to do: a session that waits for its peer has no buffers. */
 void session_wake(struct tls_session *s);
 void session_rest(struct tls_session *s);
+
+/* ---- session_data.c ---- */
+
+/* Reads what came, through mbedTLS, until plain holds plain_max octets. */
+enum tls_status session_read(struct tls_session *s, struct buf *plain, size_t plain_max);
+/* The same past mbedTLS, which must have nothing in its buffers, but for a record that has not come
+ * whole. False: the next one is for session_read. */
+bool session_open_records(struct tls_session *s, struct buf *plain, size_t plain_max);
 
 /* ---- session_problem.c ---- */
 
