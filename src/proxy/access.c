@@ -327,6 +327,10 @@ bool access_admit(struct request *req)
         respond_status(req, 497);
         return false;
     }
+    if (req->match_failed) { /* as where an `if` cannot tell */
+        respond_status(req, 500);
+        return false;
+    }
     if (!access_address_passes(req->location, client_addr(req->client))) {
         log_write(&req->log, LOG_ERROR, "access forbidden by rule");
         respond_status(req, 403);

@@ -164,7 +164,9 @@ enum match_result request_try_match(struct request *req, const struct regex_conf
 
 bool request_match(struct request *req, const struct regex_conf *r, struct str subject)
 {
-    return request_try_match(req, r, subject) == MATCH_YES;
+    enum match_result match = request_try_match(req, r, subject);
+    req->match_failed |= match == MATCH_FAILED;
+    return match == MATCH_YES;
 }
 
 struct str variable_seconds(struct request *req, int64_t ms)

@@ -71,7 +71,8 @@ struct request {
         log;            /* its describe writes action, client, server, request, upstream, host */
     const char *action; /* "while connecting to upstream", during a call of log_write; else NULL */
     enum request_step step, next_step;
-    bool is_running; /* a step is on the stack */
+    bool is_running;   /* a step is on the stack */
+    bool match_failed; /* a map's regex ran into its limit: nobody knows what it would have said */
 
     /* What came. */
     struct request_head head;

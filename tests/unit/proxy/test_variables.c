@@ -111,6 +111,20 @@ Test(variables, set_and_captured)
         rows);
 }
 
+/* What an `if` asks a map may be who is not to come in. */
+Test(variables, map_that_cannot_tell_lets_nobody_through)
+{
+    static const struct server_row rows[] = {
+        {"/a?x=zz", "200 in"},
+        {"/a?x=zx", "403"},
+        {"!/a?x=zzzzzzzzzzzz", "500"},
+    };
+    SERVER_CHECK("map $arg_x $bad { default 0; \"~^(?:.?){60}[xy]$\" 1; }"
+                 "server { listen LISTEN; location /a { if ($bad) { return 403; } "
+                 "proxy_pass http://LISTEN/in; } location /in { return 200 in; } }",
+                 rows);
+}
+
 Test(variables, map)
 {
     static const struct server_row rows[] = {
