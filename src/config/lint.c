@@ -232,7 +232,8 @@ static void lint_own(struct lint *l, const struct server_conf *s, const struct t
     }
 }
 
-static void lint_ca(struct lint *l, const struct server_conf *s, const struct tls_inventory *have)
+static void lint_ca_dates(struct lint *l, const struct server_conf *s,
+                          const struct tls_inventory *have)
 {
     VEC_FOR(const struct tls_ca, ca, &have->cas)
     {
@@ -241,6 +242,13 @@ static void lint_ca(struct lint *l, const struct server_conf *s, const struct tl
             report_warn(&l->report, &s->pos, "add its successor beside it in good time",
                         "the CA %.*s %.*s: then its clients are refused", STR_ARG(ca->subject),
                         STR_ARG(words));
+    }
+}
+
+static void lint_ca(struct lint *l, const struct server_conf *s, const struct tls_inventory *have)
+{
+    VEC_FOR(const struct tls_ca, ca, &have->cas)
+    {
         if (!ca->is_ca)
             report_warn(&l->report, &s->pos, NULL,
                         "%.*s is among the CA certificates and is none: %s", STR_ARG(ca->subject),
@@ -256,8 +264,8 @@ static bool needs_list(const struct server_conf *s, const struct tls_ca *ca)
            s->tls.crl_missing == TLS_CRL_MISSING_REFUSE;
 }
 
-static void lint_lists(struct lint *l, const struct server_conf *s,
-                       const struct tls_inventory *have)
+static void lint_list_dates(struct lint *l, const struct server_conf *s,
+                            const struct tls_inventory *have)
 {
     VEC_FOR(const struct tls_list, list, &have->lists)
     {
@@ -265,11 +273,31 @@ static void lint_lists(struct lint *l, const struct server_conf *s,
         time_t margin = lifetime / 10 > DAY ? lifetime / 10 : DAY;
         struct str words = in_days(l, list->next_update);
         bool is_near = list->next_update >= l->now && list->next_update < l->now + margin;
-        if (list->next_update != 0 && is_near) /* an old one was told of when it was read */
+        if (list->next_update != 0 && is_near)
             report_warn(&l->report, &s->pos, "fetch the next one",
                         "the revocation list of %.*s %.*s: then its clients are refused (ssl_crl)",
                         STR_ARG(list->issuer), STR_ARG(words));
     }
+}
+
+static void lint_old_lists(struct lint *l, const struct server_conf *s,
+                           const struct tls_inventory *have)
+{
+    VEC_FOR(const struct tls_list, list, &have->lists)
+    {
+        time_t ended = list->next_update, counts = ended + s->tls.crl_grace_ms / 1000;
+        if (ended != 0 && ended < l->now)
+            report_warn(&l->report, &s->pos, "fetch the next one",
+                        "the revocation list of %.*s ended %lld days ago: %s (ssl_crl)",
+                        STR_ARG(list->issuer), ((long long)l->now - (long long)ended) / DAY,
+                        counts >= l->now ? "it counts until ssl_crl_grace is over"
+                                         : "its clients are refused");
+    }
+}
+
+static void lint_lists(struct lint *l, const struct server_conf *s,
+                       const struct tls_inventory *have)
+{
     if (have->lists.count == 0)
         return;
     VEC_FOR(const struct tls_ca, ca, &have->cas)
@@ -299,16 +327,17 @@ static bool is_first_with_files(const struct lint *l, const struct server_conf *
     return true;
 }
 
-static void look_at_files(struct lint *l, const struct server_conf *s)
+typedef void file_lint(struct lint *l, const struct server_conf *s,
+                       const struct tls_inventory *have);
+
+static void look_at_files(struct lint *l, const struct server_conf *s, file_lint *const *rows)
 {
-    static void (*const rows[])(struct lint *, const struct server_conf *,
-                                const struct tls_inventory *) = {lint_own, lint_ca, lint_lists};
     struct tls_inventory have;
     if (!s->tls_context || !is_first_with_files(l, s))
         return;
     tls_context_inventory(s->tls_context, &l->arena, &have);
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        rows[i](l, s, &have);
+    for (; *rows; rows++)
+        (*rows)(l, s, &have);
 }
 
 /* ---- of an address ---- */
@@ -362,13 +391,37 @@ static void note_guarded(void *owner, const struct location_conf *loc)
         l->guarded[p->upstream->index] = loc;
 }
 
+static void init(struct lint *l, const struct snapshot *s, time_t now,
+                 void (*problem)(void *owner, enum log_level level, struct str message),
+                 void *owner)
+{
+    *l = (struct lint){.s = s, .now = now};
+    arena_init(&l->arena, 16384);
+    l->report = (struct report){.arena = &l->arena, .problem = problem, .owner = owner};
+}
+
+void config_remind(const struct snapshot *s, time_t now,
+                   void (*problem)(void *owner, enum log_level level, struct str message),
+                   void *owner)
+{
+    static file_lint *const rows[] = {lint_own, lint_ca_dates, lint_list_dates, lint_old_lists,
+                                      NULL};
+    struct lint l;
+    init(&l, s, now, problem, owner);
+    for (size_t i = 0; i < s->http.servers.count; i++)
+        look_at_files(&l, s->http.servers.items[i], rows);
+    arena_deinit(&l.arena);
+}
+
 void config_lint(const struct snapshot *s, time_t now,
                  void (*problem)(void *owner, enum log_level level, struct str message),
                  void *owner)
 {
-    struct lint l = {.s = s, .now = now};
-    arena_init(&l.arena, 16384);
-    l.report = (struct report){.arena = &l.arena, .problem = problem, .owner = owner};
+    /* Old lists were told of when they were read. */
+    static file_lint *const rows[] = {lint_own,        lint_ca_dates, lint_ca,
+                                      lint_list_dates, lint_lists,    NULL};
+    struct lint l;
+    init(&l, s, now, problem, owner);
     l.guarded = ARENA_ARRAY(&l.arena, const struct location_conf *, s->http.upstreams.count + 1);
     for (size_t i = 0; i < s->http.servers.count; i++)
         server_each_location(s->http.servers.items[i], note_guarded, &l);
@@ -376,7 +429,7 @@ void config_lint(const struct snapshot *s, time_t now,
         lint_default(&l, s->http.binds.items[i]);
     for (size_t i = 0; i < s->http.servers.count; i++) {
         l.server = s->http.servers.items[i];
-        look_at_files(&l, l.server);
+        look_at_files(&l, l.server, rows);
         server_each_location(l.server, look_at_location, &l);
     }
     arena_deinit(&l.arena);

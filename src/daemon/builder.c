@@ -23,6 +23,7 @@
 
 /* Workers that were told to end at once get so long. */
 #define KILL_AFTER_MS 1000
+#define DAY_MS        86400000
 
 static void step(struct builder *b, enum build_step at)
 {
@@ -53,6 +54,18 @@ void builder_end_at_once(struct builder *b)
 }
 
 /* ------------------------------------------------------------------ messages */
+
+/* From the day after the start on, which told for itself. */
+static void remind_daily(struct builder *b)
+{
+    int64_t now = clock_monotonic_ms();
+
+    if (b->state != SERVING || b->app->remind == NULL || now < b->remind_at_ms)
+        return;
+    if (b->remind_at_ms != 0)
+        b->app->remind(b->conf);
+    b->remind_at_ms = now + DAY_MS;
+}
 
 static void when_all_ready(struct builder *b)
 {
@@ -162,6 +175,8 @@ static int wait_ms(const struct builder *b)
 
     if (b->kill_at_ms != 0)
         next = b->kill_at_ms;
+    else if (b->state == SERVING && b->remind_at_ms != 0)
+        next = b->remind_at_ms;
     for (unsigned i = 0; i < b->settings.workers && b->state < DRAINING; i++) {
         const struct slot *slot = &b->slots[i];
         if (slot->pid == 0 && slot->start_at_ms != 0 && slot->start_at_ms < next)
@@ -169,7 +184,7 @@ static int wait_ms(const struct builder *b)
     }
     if (next == INT64_MAX)
         return -1;
-    return next <= now ? 0 : next - now > 60000 ? 60000 : (int)(next - now);
+    return next <= now ? 0 : next - now > DAY_MS ? DAY_MS : (int)(next - now);
 }
 
 static void await_events(struct builder *b)
@@ -205,6 +220,7 @@ static void handle_events(struct builder *b)
         builder_on_reader(b);
     if (b->kill_at_ms != 0 && clock_monotonic_ms() >= b->kill_at_ms)
         builder_kill_workers(b);
+    remind_daily(b);
     builder_start_due_workers(b);
 }
 

@@ -43,8 +43,8 @@ struct builder {
     unsigned slot_count;
     struct pollfd *polled;
     enum { BUILDING, SERVING, DRAINING, ENDING } state;
-    unsigned deaths;    /* by signal, while building */
-    int64_t kill_at_ms; /* 0: no */
+    unsigned deaths;                  /* by signal, while building */
+    int64_t kill_at_ms, remind_at_ms; /* 0: no */
     bool failed;
 };
 

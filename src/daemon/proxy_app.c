@@ -12,6 +12,7 @@
 #include "listen_set.h"
 #include "log_set.h"
 #include "portcullis/base/memory.h"
+#include "portcullis/config/lint.h"
 #include "portcullis/config/load.h"
 #include "portcullis/proxy/folders.h"
 #include "portcullis/proxy/proxy.h"
@@ -470,6 +471,19 @@ static bool needs(void *conf, pid_t pid)
     return key_keeper_is(pid);
 }
 
+static void on_reminder(void *owner, enum log_level level, struct str message)
+{
+    (void)owner;
+    log_write(&log_process, level, "%.*s", STR_ARG(message));
+}
+
+static void remind(void *conf)
+{
+    const struct loaded *l = conf;
+
+    config_remind(l->snapshot, time(NULL), on_reminder, NULL);
+}
+
 const struct app proxy_app = {
     .load = load,
     .unload = unload,
@@ -483,5 +497,6 @@ const struct app proxy_app = {
     .abort = abort_running,
     .flush_logs = flush_logs,
     .needs = needs,
+    .remind = remind,
     .stop = stop,
 };

@@ -73,6 +73,13 @@ def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+def family(gate):
+    """Descriptors of the master, the builder and the only worker."""
+    (worker,) = gate.workers()
+    builder = int(pathlib.Path(f"/proc/{worker}/stat").read_text().rsplit(") ", 1)[1].split()[1])
+    return [descriptors(pid) for pid in (gate.process.pid, builder, worker)]
+
+
 def configuration(turn, address):
     """Servers added and removed, CAs swapped, another address, all in turn."""
     servers = "".join(ARTICLE.replace("web_server:port", "app").replace("listen", f"server_name s{i}.test; listen")
@@ -89,7 +96,7 @@ def test_a_storm_of_reloads_that_differ_fails_no_request(proxy, application, cer
         (folder / "cas.pem").write_text((certs / "ca.crt").read_text() + (certs / "rogues/other-ca.crt").read_text())
     gate = proxy(configuration(0, application.address), level="notice", workers=1, prepare=both_cas)
     wait_until(lambda: len(gate.workers()) == 1, "the worker")
-    before = descriptors(gate.process.pid)
+    before = family(gate)
     with Load(gate) as load:
         end, turn = time.monotonic() + SECONDS, 0
         while time.monotonic() < end:
@@ -105,7 +112,7 @@ def test_a_storm_of_reloads_that_differ_fails_no_request(proxy, application, cer
     assert load.answered > 50
     gate.reload(configuration(0, application.address))
     wait_until(lambda: len(gate.workers()) == 1, "old workers to end", 2 * WAIT)
-    wait_until(lambda: descriptors(gate.process.pid) == before, "the master's descriptors")
+    wait_until(lambda: family(gate) == before, f"the descriptors of master, builder and worker: {before}, {family(gate)}")
     assert "exited on signal" not in gate.log()
     assert gate.tls().get().status == 200
 
@@ -193,6 +200,23 @@ def test_a_log_pipe_without_a_reader_is_an_error_and_leaves_the_old_configuratio
 
 
 # ---------------------------------------------------------------- clock, memory
+
+@pytest.mark.skipif(not FAKETIME.exists(), reason="libfaketime is not installed")
+@pytest.mark.skipif("asan" in os.environ.get("PORTCULLIS_BIN", ""), reason="a sanitizer wants to be loaded first")
+def test_a_list_in_its_grace_is_told_of_each_day(proxy, tmp_path):
+    now = tmp_path / "now"
+    now.write_text("+0")
+    gate = proxy("server { listen {port} ssl; ssl_certificate {certs}/server.crt; ssl_certificate_key {certs}/server.key; "
+                 "ssl_client_certificate {certs}/ca.crt; ssl_verify_client on; ssl_crl {certs}/rogues/crl-expired.pem; "
+                 "ssl_crl_grace 9000d; return 204; }", main="sandbox off;",
+                 env={"LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(now), "FAKETIME_NO_CACHE": "1"})
+    (worker,) = gate.workers()
+    builder = int(pathlib.Path(f"/proc/{worker}/stat").read_text().rsplit(") ", 1)[1].split()[1])
+    for days in range(1, 3):
+        now.write_text(f"+{days}d")
+        os.kill(builder, signal.SIGCHLD)  # it looks at the clock
+        wait_until(lambda: gate.log().count("it counts until ssl_crl_grace is over") == 1 + days, "a reminder: " + gate.log())
+
 
 @pytest.mark.skipif(not FAKETIME.exists(), reason="libfaketime is not installed")
 @pytest.mark.skipif("asan" in os.environ.get("PORTCULLIS_BIN", ""), reason="a sanitizer wants to be loaded first")

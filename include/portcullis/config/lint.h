@@ -11,5 +11,9 @@
 void config_lint(const struct snapshot *s, time_t now,
                  void (*problem)(void *owner, enum log_level level, struct str message),
                  void *owner);
+/* What ends soon or has ended, of the files of servers: for whoever serves, once a day. */
+void config_remind(const struct snapshot *s, time_t now,
+                   void (*problem)(void *owner, enum log_level level, struct str message),
+                   void *owner);
 
 #endif

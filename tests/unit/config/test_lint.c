@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <time.h>
 
 #include "portcullis/config/lint.h"
@@ -190,4 +191,34 @@ Test(lint, servers_that_share_their_files_are_told_of_once)
     const char *first = strstr(found, "the CA CN=my-ca");
     cr_assert(first != NULL, "%s", found);
     cr_expect(strstr(first + 1, "the CA CN=my-ca") == NULL, "%s", found);
+}
+
+/* What is told each day: dates, and nothing else. */
+Test(lint, reminds_of_what_ends_and_has_ended)
+{
+    static const struct lint_row rows[] = {
+        {"crl.pem; ssl_trusted_certificate @/client.crt", NULL, 0},
+        {"crl.pem", "the revocation list of CN=my-ca ends in ", 340},
+        {"crl-expired.pem; ssl_crl_grace 9000d", "days ago: it counts until ssl_crl_grace is over",
+         0},
+        {"crl-expired.pem", "days ago: its clients are refused", 0},
+        {"crl-empty.pem", "the CA CN=my-ca has ended", 400},
+        {"crl-empty.pem", "the server's certificate", 350},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[256];
+        (void)snprintf(text, sizeof text,
+                       "server { %s ssl_verify_client on; ssl_crl @/rogues/%s; }", TLS,
+                       rows[i].text);
+        struct loaded c = config_of_tls(text);
+        struct buf found = {0};
+        cr_assert(c.s != NULL, "%s", config_problems(&c));
+        config_remind(c.s, time(NULL) + (time_t)rows[i].days * 86400, note, &found);
+        buf_append_char(&found, '\0');
+        const char *told = buf_str(&found).ptr;
+        cr_expect(rows[i].finding ? strstr(told, rows[i].finding) != NULL : *told == '\0',
+                  "row %zu: %s", i, told);
+        buf_deinit(&found);
+        config_end(&c);
+    }
 }
