@@ -19,6 +19,16 @@ static struct str record_at(struct str wire, size_t n)
     }
 }
 
+/* One that is longer than any may be counts, too (RFC 8446, 5.2). */
+static bool record_is_whole(struct str wire)
+{
+    const unsigned char *p = (const unsigned char *)wire.ptr;
+    if (wire.len < RECORD_HEAD)
+        return false;
+    size_t content = (size_t)p[3] << 8 | p[4];
+    return content > 16384 + 256 || wire.len >= RECORD_HEAD + content;
+}
+
 static void append_record(struct buf *out, unsigned type, struct str content)
 {
     const unsigned char head[RECORD_HEAD] = {
