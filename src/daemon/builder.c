@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -92,8 +93,8 @@ static void on_worker_ready(struct builder *b, struct slot *slot)
         when_all_ready(b);
         return;
     }
+    memset(&m, 0, sizeof m);
     m.type = MESSAGE_START;
-    m.fd_count = 0;
     builder_send_to_worker(slot, &m);
 }
 

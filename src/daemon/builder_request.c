@@ -57,6 +57,7 @@ bool builder_tell_image(struct builder *b)
 
     if (b->settings.image == -1)
         return true;
+    memset(&m, 0, sizeof m);
     m.type = MESSAGE_IMAGE;
     m.fds[0] = b->settings.image;
     m.fd_count = 1;

@@ -159,8 +159,8 @@ void builder_order_workers(struct builder *b, enum message_type type)
 {
     struct message m;
 
+    memset(&m, 0, sizeof m);
     m.type = type;
-    m.fd_count = 0;
     builder_send_to_workers(b, &m);
 }
 

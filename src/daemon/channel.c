@@ -91,8 +91,8 @@ bool channel_send_type(int fd, enum message_type type)
 {
     struct message m;
 
+    memset(&m, 0, sizeof m);
     m.type = type;
-    m.fd_count = 0;
     return channel_send(fd, &m);
 }
 

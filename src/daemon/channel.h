@@ -13,6 +13,7 @@
 
 #define CHANNEL_FDS_MAX 64
 
+/* A message begins as zeros: what else was in its place is nothing for the other process. */
 enum message_type {
     /* builder to master */
     MESSAGE_SETTINGS, /* struct message_settings */

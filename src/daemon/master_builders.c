@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "builder.h"
@@ -83,6 +84,7 @@ void ref_share_image(struct master *m, struct builder_ref *b)
 
     if (b->image == -1)
         return;
+    memset(&msg, 0, sizeof msg);
     msg.type = MESSAGE_IMAGE;
     msg.fds[0] = b->image;
     msg.fd_count = 1;
@@ -97,7 +99,7 @@ void ref_order(struct builder_ref *b, enum message_type type)
 {
     struct message msg;
 
+    memset(&msg, 0, sizeof msg);
     msg.type = type;
-    msg.fd_count = 0;
     ref_send(b, &msg);
 }

@@ -116,6 +116,7 @@ static void reply(struct builder_ref *b, const struct message_result *result, co
 {
     struct message msg;
 
+    memset(&msg, 0, sizeof msg);
     msg.type = MESSAGE_RESULT;
     msg.result = *result;
     if (count > 0)

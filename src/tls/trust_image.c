@@ -187,11 +187,13 @@ static struct span put_servers(struct packer *p, const struct tls_pool *pool)
     size_t count = 0;
     for (struct list *it = pool->contexts.next; it != &pool->contexts; it = it->next, count++) {
         const struct tls_context *c = CONTAINER_OF(it, struct tls_context, link);
-        struct packed_server server = {.keys = put_keys(p, &c->settings),
-                                       .set = c->set->number,
-                                       .asks = tls_settings_ask(&c->settings),
-                                       .policy = c->settings.policy,
-                                       .rules = c->rules};
+        struct packed_server server;
+        memset(&server, 0, sizeof server); /* its padding, too, goes into the file */
+        server.keys = put_keys(p, &c->settings);
+        server.set = c->set->number;
+        server.asks = tls_settings_ask(&c->settings);
+        server.policy = c->settings.policy;
+        server.rules = c->rules;
         buf_append(&packed, &server, sizeof server);
     }
     struct span span = put_array(p, buf_str(&packed).ptr, count, sizeof(struct packed_server));
