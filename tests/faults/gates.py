@@ -26,6 +26,8 @@ http {
     client_header_timeout 2s; client_body_timeout 2s; send_timeout 2s; keepalive_timeout 20s;
     lingering_timeout 1s; lingering_time 2s; client_max_body_size 32m;
     proxy_http_version 1.1; proxy_set_header Connection ""; proxy_read_timeout 1s; proxy_next_upstream off;
+    limit_conn_zone $binary_remote_addr zone=addresses:1m;
+    limit_req_zone ${fingerprint} zone=certificates:1m rate=20r/s;
     upstream honest { server 127.0.0.1:{honest}; keepalive 32; }
     upstream crowd { server 127.0.0.1:{crowd}; keepalive 32; }
     upstream watched { server 127.0.0.1:{watched} max_fails=0; keepalive 8; }
@@ -39,6 +41,8 @@ http {
         {more}
         location / { proxy_pass http://honest; }
         location /crowd/ { proxy_pass http://crowd/; }
+        location /by_address/ { limit_conn addresses 10; proxy_pass http://watched; }
+        location /by_certificate/ { limit_req zone=certificates burst=5 nodelay; proxy_pass http://crowd/; }
         location /watched/ { proxy_pass http://watched; }
         location /alone/ { proxy_pass http://alone; }
         location /unspooled/ { proxy_request_buffering off; proxy_pass http://watched; }
@@ -70,7 +74,7 @@ class Gate:
         text = CONF.replace("access_log off;", "access_log off; " + TEMPORARY) if is_nginx else CONF
         more += "" if is_nginx else " ssl_handshake_timeout 2s;"
         for key, value in {"workers": workers, "port": self.port, "more": more, "certs": certs, "folder": folder,
-                           **upstreams}.items():
+                           "fingerprint": "ssl_client_fingerprint" + ("" if is_nginx else "_sha256"), **upstreams}.items():
             text = text.replace("{%s}" % key, str(value))
         (folder / "conf").write_text(text)
         # The log's level is the one that operators have.

@@ -2,12 +2,15 @@
 
 import collections
 import os
+import pathlib
 import select
 import socket
 import ssl
 import subprocess
+import tempfile
 import time
 
+import records
 from attack import PAGE, Target, case, ending, flood, read_all, refused, reset, trickle, verdict
 
 CLIENT_CASES = []
@@ -207,15 +210,37 @@ def chain_of_look_alikes(target: Target):
     return shown_chain(target, chain_file(target.certs, "look-alikes", 30))
 
 
+@case(CLIENT_CASES, "the same, of 64 CAs: more than 16 KB", "403|400|alert|closed|reset")
+def chain_of_64_look_alikes(target: Target):
+    return shown_chain(target, chain_file(target.certs, "look-alikes-64", 64))
+
+
 @case(CLIENT_CASES, "a chain of 64 KB, of certificates of 16 KB", "403|400|alert|closed|reset")
 def chain_of_64_kb(target: Target):
     return shown_chain(target, chain_file(target.certs, "large", 4, "-addext", "1.2.3.4=DER:04:82:3e:80" + ":41" * 16000))
 
 
-@case(CLIENT_CASES, "a chain whose CA has 600 name constraints", "403|400|alert|closed|reset")
+@case(CLIENT_CASES, "a chain whose CA has 1000 name constraints", "403|400|alert|closed|reset")
 def chain_of_name_constraints(target: Target):
-    names = ",".join(f"permitted;DNS:a{i}.test,excluded;DNS:b{i}.test" for i in range(300))
+    names = ",".join(f"permitted;DNS:a{i}.test,excluded;DNS:b{i}.test" for i in range(500))
     return shown_chain(target, chain_file(target.certs, "constrained", 1, "-addext", f"nameConstraints=critical,{names}"))
+
+
+@case(CLIENT_CASES, "certificates with keys of 16384 bits (RSA)", "403|400|alert|closed|reset")
+def large_keys(target: Target):
+    import rsa_keys
+    path = target.certs / "large-key"
+    if not path.with_suffix(".crt").exists():
+        path.with_suffix(".key").write_text(rsa_keys.large_key())
+        openssl("req", "-x509", "-new", "-key", path.with_suffix(".key"), "-subj", "/CN=client", "-days", 2, "-out",
+                path.with_suffix(".crt"))
+    context = target.context(cert=None)
+    context.load_cert_chain(path.with_suffix(".crt"), path.with_suffix(".key"))
+
+    def one(t):
+        with context.wrap_socket(t.tcp(), server_hostname="localhost") as sock:
+            return refused(sock, t.head() + b"\r\n")
+    return target.swarm(4, one)
 
 
 @case(CLIENT_CASES, "a thousand connections that say nothing", "closed|reset", memory_mb=16)
@@ -225,6 +250,53 @@ def silence(target: Target):
         saw[verdict(sock)] += 1
         sock.close()
     return saw
+
+
+IN_SESSION = {"empty application data": (records.DATA, b""), "warning alerts": (records.ALERT, b"\x01\x5a")}
+
+
+def flood_session(target, version, kind, content):
+    def one(t):
+        with tempfile.TemporaryDirectory() as folder:
+            sock, writer = records.established(t, version, pathlib.Path(folder) / "log")
+        with sock:
+            try:
+                while t.goes_on():
+                    sock.sendall(b"".join(writer.record(kind, content) for _ in range(100)))
+            except OSError as problem:
+                return ending(problem)
+            return "time was up"
+    return target.swarm(4, one)
+
+
+def add_session_floods():
+    for what, (kind, content) in IN_SESSION.items():
+        for version, words in ((TLS12, "TLS 1.2"), (TLS13, "TLS 1.3")):
+            def attack(target, version=version, kind=kind, content=content):
+                return flood_session(target, version, kind, content)
+            attack.__name__ = f"{what} in a session {words}".replace(" ", "_")
+            case(CLIENT_CASES, f"{what} in an open session, as far as they are taken ({words})", "closed|reset|alert|time was up")(attack)
+
+
+add_session_floods()
+
+
+# ---------------------------------------------------------------- more than there is to have
+
+@case(CLIENT_CASES, "requests that wait for their answer, against limit_conn by address", "503|504|closed", memory_mb=16)
+def against_limit_conn(target: Target):
+    def one(t):
+        with t.tls() as sock:
+            return refused(sock, b"GET /by_address/never_answers/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    return target.swarm(50, one)
+
+
+@case(CLIENT_CASES, "requests as fast as can be, against limit_req by certificate", "200|503", memory_mb=16)
+def against_limit_req(target: Target):
+    def one(t):
+        with t.tls() as sock:
+            return refused(sock, b"GET /by_certificate/10 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    return target.swarm(8, one)
 
 
 # ---------------------------------------------------------------- heads
