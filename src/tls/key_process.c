@@ -109,8 +109,10 @@ static int take_descriptor(struct msghdr *head)
     return fds[0];
 }
 
-/* False: the line's end. fd: that came along, or -1. */
-static bool receive(int line, struct key_request *q, int *fd)
+enum received { REQUEST, LINE_END, LINE_BROKEN };
+
+/* fd: that came along, or -1. */
+static enum received receive(int line, struct key_request *q, int *fd)
 {
     union control control;
     struct iovec data = {.iov_base = q, .iov_len = sizeof *q};
@@ -120,7 +122,15 @@ static bool receive(int line, struct key_request *q, int *fd)
                           .msg_controllen = sizeof control};
     ssize_t got = recvmsg(line, &head, MSG_CMSG_CLOEXEC);
     *fd = got > 0 ? take_descriptor(&head) : -1;
-    return got >= (ssize_t)sizeof q->kind && (size_t)got == key_request_size(q);
+    if (got >= (ssize_t)sizeof q->kind && (size_t)got == key_request_size(q))
+        return REQUEST;
+    return got == 0 ? LINE_END : LINE_BROKEN;
+}
+
+static void hang_up(struct pollfd *line)
+{
+    (void)close(line->fd);
+    line->fd = -1;
 }
 
 static void answer(struct key_process *p, struct pollfd *line, const struct key_request *q, int fd)
@@ -137,8 +147,10 @@ static void answer(struct key_process *p, struct pollfd *line, const struct key_
         on_load(p, q, &a);
     if (q->kind == KEY_SIGN)
         on_sign(p, q, &a);
-    /* One that does not read its answer has one message waiting at most: it waits itself. */
-    (void)send(line->fd, &a, key_answer_size(q->kind), MSG_NOSIGNAL | MSG_DONTWAIT);
+    /* One that does not read its answer has one message waiting at most: it waits itself. One that
+     * cannot be answered must not wait for ever. */
+    if (send(line->fd, &a, key_answer_size(q->kind), MSG_NOSIGNAL | MSG_DONTWAIT) == -1)
+        hang_up(line);
     mem_wipe(&a, sizeof a);
 }
 
@@ -147,17 +159,17 @@ static bool is_time_to_seal(const struct key_process *p, const struct key_reques
     return !p->is_sealed && q->kind != KEY_LOAD;
 }
 
-/* False: it could not be sealed. */
+/* False: it could not be sealed, or the builder's line is broken, which alone brings others. */
 static bool serve(struct key_process *p, size_t i)
 {
     struct key_request q;
     int fd;
-    if (!receive(p->lines[i].fd, &q, &fd)) {
+    enum received got = receive(p->lines[i].fd, &q, &fd);
+    if (got != REQUEST) {
         if (fd != -1)
             (void)close(fd);
-        (void)close(p->lines[i].fd);
-        p->lines[i].fd = -1;
-        return true;
+        hang_up(&p->lines[i]);
+        return got == LINE_END || i > 0;
     }
     if (is_time_to_seal(p, &q)) {
         p->is_sealed = true;

@@ -8,6 +8,7 @@
 #include "key_internal.h"
 #include "key_line.h"
 #include "pool.h"
+#include "portcullis/base/log.h"
 #include "portcullis/base/memory.h"
 #include "portcullis/tls/key_process.h"
 
@@ -23,6 +24,14 @@ static bool ask(int line, const struct key_request *q, struct key_answer *a)
         got = read(line, a, sizeof *a);
     while (got == -1 && errno == EINTR);
     return got == (ssize_t)key_answer_size(q->kind);
+}
+
+/* Of a line on which an answer may be late every other answer would be that of another question,
+ * and without one there are no handshakes: who has fresh lines replaces this process. */
+static __attribute__((noreturn)) void give_up(void)
+{
+    log_write(&log_process, LOG_ALERT, "the key process does not answer");
+    _exit(1);
 }
 
 /* Blocks the worker for as long as it would compute itself, and two changes of process. */
@@ -41,7 +50,7 @@ static int sign(void *owner, mbedtls_pk_type_t type, mbedtls_md_type_t md,
     q.sign.size = size;
     memcpy(q.sign.hash, hash, size);
     if (!ask(*k->line, &q, &a))
-        return MBEDTLS_ERR_PK_BAD_INPUT_DATA;
+        give_up();
     if (a.rc != 0)
         return a.rc;
     if (a.sign.size > out_size)

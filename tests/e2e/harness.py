@@ -15,6 +15,8 @@ import threading
 import time
 
 WAIT = 20 if "asan" in os.environ.get("PORTCULLIS_BIN", "") else 10
+# tests/support/valgrind: everything is slower.
+WAIT *= int(os.environ.get("PORTCULLIS_SLOWER", "1"))
 # Larger bodies than the usual ones take their time (test_streaming.py).
 WAIT += int(os.environ.get("PORTCULLIS_BODY_MB", "0")) // 10
 

@@ -19,7 +19,7 @@ GATE_CPU, OTHERS_CPU = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0)
 
 # Both read it. Waits are short, so that each limit is met within a case.
 CONF = """
-daemon off; pid {folder}/pid; worker_processes {workers};
+daemon off; pid {folder}/pid; worker_processes {workers}; {main}
 events { worker_connections 8192; }
 http {
     access_log off;
@@ -65,15 +65,15 @@ def go_first(cpu):
 class Gate:
     """One proxy with CONF, and the upstreams behind it: ports by name."""
 
-    def __init__(self, name, program, folder, certs, upstreams, more="", workers=1, first=None,
+    def __init__(self, name, program, folder, certs, upstreams, main="", workers=1, first=None,
                  environment=None):
         self.name, self.folder, self.certs, self.port = name, folder, certs, free_port()
         folder.mkdir(parents=True)
         folder.chmod(0o755)
         is_nginx = name == "nginx"
         text = CONF.replace("access_log off;", "access_log off; " + TEMPORARY) if is_nginx else CONF
-        more += "" if is_nginx else " ssl_handshake_timeout 2s;"
-        for key, value in {"workers": workers, "port": self.port, "more": more, "certs": certs, "folder": folder,
+        more = "" if is_nginx else "ssl_handshake_timeout 2s;"
+        for key, value in {"workers": workers, "port": self.port, "more": more, "main": main, "certs": certs, "folder": folder,
                            "fingerprint": "ssl_client_fingerprint" + ("" if is_nginx else "_sha256"), **upstreams}.items():
             text = text.replace("{%s}" % key, str(value))
         (folder / "conf").write_text(text)
@@ -92,9 +92,9 @@ class Gate:
     def workers(self):
         """Process ids of those that have no child, the workers."""
         children = {}
-        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        for number in filter(str.isdigit, os.listdir("/proc")):
             try:
-                pid, rest = stat.read_text().split(" (", 1)
+                pid, rest = pathlib.Path(f"/proc/{number}/stat").read_text().split(" (", 1)
             except OSError:
                 continue
             children.setdefault(int(rest.rsplit(") ", 1)[1].split()[1]), []).append(int(pid))

@@ -56,7 +56,8 @@ def storm_table(rows):
 def injection_table(rows):
     lines = ["| in the | what fails | calls failed, one at a time | |", "|---|---|---|---|"]
     for row in rows:
-        lines.append(f"| {row['role']} | {row['kind']} | {row['tried']} | {'; '.join(row['wrong']) or ('' if row['whole'] else 'until time was up')} |")
+        count = "all " + str(row["tried"]) if row["whole"] and row["tried"] else row["tried"] or "none is made"
+        lines.append(f"| {row['role']} | {row['kind']} | {count} | {'; '.join(row['wrong'])} |")
     return "\n".join(lines)
 
 
