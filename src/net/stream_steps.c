@@ -354,8 +354,20 @@ static bool write_socket(struct stream *s, struct buf *from, struct str *more)
     return true;
 }
 
+/* Behind all data, in one write with the last of it. */
+static void say_end(struct stream *s)
+{
+    if (s->our_end != END_ASKED || s->phase != OPEN || s->closing != CLOSE_NONE ||
+        !buf_is_empty(&s->out))
+        return;
+    s->our_end = END_QUEUED;
+    if (s->tls != NULL)
+        tls_session_send_close(s->tls, &s->wire_out);
+}
+
 static bool send_plain(struct stream *s, struct str *more)
 {
+    say_end(s);
     return write_socket(s, &s->out, more);
 }
 
@@ -365,6 +377,7 @@ static bool send_encrypted(struct stream *s, struct str *more)
 
     if (s->phase == OPEN)
         encrypt(s, more);
+    say_end(s);
     return write_socket(s, &s->wire_out, &nothing);
 }
 
@@ -387,17 +400,6 @@ static void send_queued(struct stream *s)
 }
 
 /* ------------------------------------------------------------------ steps: ends */
-
-static void say_end(struct stream *s)
-{
-    if (s->our_end != END_ASKED || s->phase != OPEN || stream_queued(s) > 0)
-        return;
-    s->our_end = END_QUEUED;
-    if (s->tls == NULL)
-        return;
-    tls_session_send_close(s->tls, &s->wire_out);
-    send_queued(s);
-}
 
 static void send_fin(struct stream *s)
 {
@@ -431,8 +433,8 @@ static void go_on_next_turn(struct stream *s)
 /* ------------------------------------------------------------------ all of them */
 
 static void (*const steps[])(struct stream *s) = {
-    finish_connect, receive, tell_open, tell_data,       tell_eof,        send_queued,
-    tell_drain,     say_end, send_fin,  close_when_done, go_on_next_turn,
+    finish_connect, receive,    tell_open, tell_data,       tell_eof,
+    send_queued,    tell_drain, send_fin,  close_when_done, go_on_next_turn,
 };
 
 void stream_take_steps(struct stream *s)
