@@ -103,15 +103,6 @@ def operations_of(seen, per):
     return count
 
 
-def cpu_share():
-    """What the kernel lets real-time processes (chrt) have of a CPU; everybody else can have all."""
-    if os.sched_getscheduler(0) == os.SCHED_OTHER:
-        return 1
-    runtime, period = (int(pathlib.Path(f"/proc/sys/kernel/sched_rt_{name}_us").read_text())
-                       for name in ("runtime", "period"))
-    return runtime / period if 0 < runtime < period else 1
-
-
 def cpu(*options, key="ecdsa", per="operation"):
     """µs of the proxy's CPU time per operation or MiB."""
     def measure(bench, running):
@@ -121,7 +112,7 @@ def cpu(*options, key="ecdsa", per="operation"):
                 before = cpu_ns(pids)
                 seen = run.window()
                 used = cpu_ns(pids) - before
-        return {"value": used / 1000 / operations_of(seen, per), "busy": used / 1e9 / seen["seconds"] / cpu_share(),
+        return {"value": used / 1000 / operations_of(seen, per), "busy": used / 1e9 / seen["seconds"],
                 "unfairness": seen["p99_ms"] / max(seen["p50_ms"], 1e-3), **seen}
     return measure
 
