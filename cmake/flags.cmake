@@ -21,7 +21,9 @@ endif()
 # The same sources give the same octets in every folder (scripts/reproduce). In releases alone: where one works on
 # them, tools want to find the files.
 if(PORTCULLIS_HARDEN)
-    add_compile_options("-ffile-prefix-map=${PORTCULLIS_CACHE}=cache" "-ffile-prefix-map=${PROJECT_SOURCE_DIR}=.")
+    set(prefix_maps "-ffile-prefix-map=${PORTCULLIS_CACHE}=cache" "-ffile-prefix-map=${PROJECT_SOURCE_DIR}=.")
+    add_compile_options(${prefix_maps})
+    add_link_options(${prefix_maps}) # a release's code is made when it is linked
 endif()
 
 if(PORTCULLIS_SANITIZE)
