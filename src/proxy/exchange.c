@@ -153,10 +153,10 @@ bool exchange_may_try_next(struct exchange *x, unsigned bit)
  * 9112, 9.3.1. */
 static bool was_stale(struct exchange *x, unsigned bit)
 {
-    bool is_unanswered = x->state == EXCHANGE_CONNECTING || x->state == EXCHANGE_WAITING;
-
-    return bit == NEXT_ERROR && x->backend_was_idle && !x->response_begun && is_unanswered &&
-           may_be_said_again(x, 0);
+    if (bit != NEXT_ERROR || !x->backend_was_idle || x->response_begun)
+        return false;
+    return x->state == EXCHANGE_CONNECTING || /* nothing was said on it */
+           (x->state == EXCHANGE_WAITING && may_be_said_again(x, 0));
 }
 
 static enum peer_result result_of(unsigned bit)

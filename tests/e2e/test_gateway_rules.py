@@ -1,11 +1,15 @@
 """A gateway's duties (RULES 5; RFC 9110, 7.6 and around)."""
 import base64
 import hashlib
+import os
+import signal
+import socket
+import threading
 import time
 
 import pytest
 
-from harness import header_values
+from harness import WAIT, header_values
 
 
 def proxied(proxy, address, more="", http="", port_options=""):
@@ -67,6 +71,40 @@ def test_5_4_dead_idle_backend_is_replaced_unseen(proxy, scripted_upstream, firs
         for _ in range(tries):
             assert c.get(method=first, headers="Content-Length: 0\r\n").status == status
             time.sleep(0.05)
+
+
+@pytest.mark.parametrize("last_words", ["", "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nstolen"])
+def test_5_4_what_came_before_the_request_is_not_its_answer(proxy, scripted_upstream, last_words):
+    """The worker learns at once that a request is to go to the idle connection and that something came on it."""
+    idle, said = threading.Event(), threading.Event()
+
+    def app(c):
+        c.until(b"\r\n\r\n")
+        c.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+        if not idle.is_set():
+            assert idle.wait(WAIT)
+            c.send(last_words)
+            c.sock.shutdown(socket.SHUT_WR)
+            said.set()
+        c.until(b"\r\n\r\n")
+
+    def sends_on(c):
+        c.until(b"\r\n\r\n")
+        worker, = gate.workers()
+        os.kill(worker, signal.SIGSTOP)
+        c.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Accel-Redirect: /app\r\n\r\n")
+        idle.set()
+        said.wait(WAIT)
+        os.kill(worker, signal.SIGCONT)
+    servers = scripted_upstream(app), scripted_upstream(sends_on)
+    gate = proxy("events {} http { upstream app { server %s; keepalive 4; } server { listen {port}; "
+                 "proxy_http_version 1.1; proxy_set_header Connection ''; location / { proxy_pass http://app; } "
+                 "location /on { proxy_pass http://%s; } } }" % tuple(s.address for s in servers))
+    with gate.plain() as c:
+        assert c.get("/app").body == b"hi"
+        answer = c.get("/on")
+    assert (answer.status, answer.body) == (200, b"hi")
+    assert servers[0].accepted == 2
 
 
 def test_5_4_a_post_is_not_said_twice(proxy, scripted_upstream):
