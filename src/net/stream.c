@@ -272,7 +272,7 @@ void stream_take_up(struct stream *s, const struct stream_events *events, void *
 static bool has_room(struct stream *s)
 {
     post(s);
-    if (stream_queued(s) <= STREAM_QUEUE_HIGH)
+    if (s->at_once + stream_queued(s) <= STREAM_QUEUE_HIGH)
         return true;
     s->wants_drain = true;
     return false;
@@ -289,15 +289,26 @@ bool stream_write(struct stream *s, struct buf *out)
     return has_room(s);
 }
 
+/* Sends data as far as the kernel takes it now; what is left of it. */
+static struct str send_at_once(struct stream *s, struct str data)
+{
+    struct str left = data;
+
+    stream_send(s, &left);
+    s->at_once += data.len - left.len;
+    return left;
+}
+
 bool stream_write_str(struct stream *s, struct str data)
 {
     assert(s->our_end == END_LATER);
     if (stream_is_broken(s))
         return true;
     if (data.len >= AT_ONCE)
-        stream_send(s, &data);
-    if (!stream_is_broken(s))
-        buf_append_str(&s->out, data);
+        data = send_at_once(s, data);
+    if (stream_is_broken(s))
+        return true;
+    buf_append_str(&s->out, data);
     return has_room(s);
 }
 

@@ -22,6 +22,7 @@ struct stream {
     struct addr peer, local;
     uint32_t from; /* a number for the peer's network */
     uint64_t bytes_sent;
+    size_t at_once; /* written past the queue since the last steps: others have their turn, too */
     int64_t last_read_ms, last_write_ms;
     int error;
     enum phase phase;

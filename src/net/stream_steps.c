@@ -396,6 +396,7 @@ static void send_queued(struct stream *s)
 {
     struct str nothing = {0};
 
+    s->at_once = 0;
     stream_send(s, &nothing);
 }
 

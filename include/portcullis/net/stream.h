@@ -51,7 +51,7 @@ void stream_take_up(struct stream *s, const struct stream_events *events, void *
 /* Takes all of out; false: full, wait for on_drain. */
 bool stream_write(struct stream *s, struct buf *out);
 /* The same with a copy of data, or without one: what is long goes to the kernel at once, behind
- * what is queued. */
+ * what is queued. Also false when so much went there that others are to have their turn. */
 bool stream_write_str(struct stream *s, struct str data);
 /* Octets queued and not yet given to the kernel. */
 size_t stream_queued(const struct stream *s);

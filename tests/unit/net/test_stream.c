@@ -209,6 +209,34 @@ Test(stream, what_goes_out_at_once_stays_in_order)
     buf_deinit(&said);
 }
 
+/* As a body that is on disk: there is always more, and the kernel takes it. */
+static void write_what_is_taken(struct owner *o)
+{
+    static char piece[60000];
+    size_t written = 0;
+
+    for (bool more = true; more && still_to_write > 0;) {
+        more = stream_write_str(o->stream, str_make(piece, sizeof piece));
+        written += sizeof piece;
+        still_to_write -= sizeof piece;
+    }
+    cr_assert_leq(written, STREAM_QUEUE_HIGH + sizeof piece);
+    if (still_to_write == 0)
+        stream_shutdown(o->stream);
+}
+
+Test(stream, others_have_a_turn_while_the_kernel_takes_all)
+{
+    connect_both(&a, &b);
+    still_to_write = 6000000;
+    a.also_on_open = a.also_on_drain = write_what_is_taken;
+    a.also_on_eof = b.also_on_eof = close_done;
+    b.also_on_data = count_received;
+    run(loop);
+    cr_assert_eq(received, 6000000);
+    cr_assert_eq(a.why, CLOSE_DONE);
+}
+
 static void write_to_nobody(struct owner *o)
 {
     struct buf nothing = {0};
