@@ -15,7 +15,8 @@
 /* So much goes out at once, from where it is: copied and kept for the end of the turn it would no
  * longer be in the cache, nor would what the next connection needs. */
 #define AT_ONCE (16 * 1024)
-/* Of an address, those that its owner cannot choose at will: all of IPv4's, a /64 of IPv6. */
+/* Of an address, those that its owner cannot choose at will: all of IPv4's, mapped or not, a /64 of
+ * IPv6. */
 #define NETWORK_OCTETS 8
 #define EDGE_EVENTS    (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 
@@ -205,6 +206,13 @@ static void set_no_delay(int fd, const struct addr *peer)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
+static uint32_t network_of(const struct addr *peer)
+{
+    struct cidr block = cidr_of(peer);
+
+    return str_hash(str_make((const char *)block.net, NETWORK_OCTETS));
+}
+
 struct stream *stream_accept(struct loop *l, int fd, const struct addr *peer,
                              struct tls_session *tls, const struct stream_events *events,
                              void *owner)
@@ -213,7 +221,7 @@ struct stream *stream_accept(struct loop *l, int fd, const struct addr *peer,
 
     set_no_delay(fd, peer);
     s->accepted = true;
-    s->from = str_hash(str_upto(addr_binary(peer), NETWORK_OCTETS));
+    s->from = network_of(peer);
     s->tls = tls;
     s->phase = tls != NULL ? HANDSHAKING : OPEN;
     s->writable = true;

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../../../src/net/stream_impl.h"
 #include "support.h"
 
 static struct loop *loop;
@@ -545,4 +546,29 @@ Test(stream, goes_on_with_another_owner)
     run(loop);
     cr_assert(owner_saw(&a, "o"));
     cr_assert(owner_saw(&b, "dec"));
+}
+
+static uint32_t number_of(const char *ip)
+{
+    struct addr peer;
+    int fds[2];
+
+    cr_assert(addr_parse_ip(&peer, str_of(ip), 50000));
+    cr_assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
+    a.stream = stream_accept(loop, fds[0], &peer, NULL, &owner_events, &a);
+    uint32_t number = a.stream->from;
+    stream_close(a.stream, CLOSE_DONE);
+    run(loop);
+    close(fds[1]);
+    return number;
+}
+
+/* By which handshakes take turns. */
+Test(stream, knows_the_peers_network)
+{
+    cr_expect_neq(number_of("192.0.2.1"), number_of("192.0.2.2"));
+    cr_expect_neq(number_of("::ffff:192.0.2.1"), number_of("::ffff:192.0.2.2"));
+    cr_expect_eq(number_of("::ffff:192.0.2.1"), number_of("192.0.2.1"));
+    cr_expect_neq(number_of("2001:db8:1:1::1"), number_of("2001:db8:1:2::1"));
+    cr_expect_eq(number_of("2001:db8:1:1::1"), number_of("2001:db8:1:1:ffff::2"));
 }
