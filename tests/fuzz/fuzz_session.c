@@ -371,6 +371,14 @@ static void op_server_sends(struct run *r)
     tls_session_send(r->server, data, &r->to_client.wire);
 }
 
+/* TLS 1.3 pads with zeros behind the type, so a type of 0 is padding (RFC 8446, 5.4). */
+static bool means_data(unsigned type, struct str *content)
+{
+    while (type == 0 && content->len > 0)
+        type = (unsigned char)content->ptr[--content->len];
+    return type == MBEDTLS_SSL_MSG_APPLICATION_DATA;
+}
+
 /* Any content of any type, under the keys that the client has now. */
 static void client_writes(struct run *r, unsigned type, struct str content)
 {
@@ -379,7 +387,8 @@ static void client_writes(struct run *r, unsigned type, struct str content)
         return;
     c->wire_out = &r->to_server.wire;
     session_wake(c);
-    bool is_data = type == MBEDTLS_SSL_MSG_APPLICATION_DATA && client_is_through(r);
+    struct str data = content;
+    bool is_data = means_data(type, &data) && client_is_through(r);
     if (c->ssl.MBEDTLS_PRIVATE(out_left) == 0 && c->ssl.MBEDTLS_PRIVATE(out_msg) != NULL) {
         c->ssl.MBEDTLS_PRIVATE(out_msgtype) = (int)type;
         c->ssl.MBEDTLS_PRIVATE(out_msglen) = content.len;
@@ -387,7 +396,7 @@ static void client_writes(struct run *r, unsigned type, struct str content)
             memcpy(c->ssl.MBEDTLS_PRIVATE(out_msg), content.ptr, content.len);
         (void)mbedtls_ssl_write_record(&c->ssl, 1);
         if (is_data)
-            buf_append_str(&r->to_server.sent, content);
+            buf_append_str(&r->to_server.sent, data);
     }
     session_rest(c);
     c->wire_out = NULL;
