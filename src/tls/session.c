@@ -32,6 +32,10 @@ static size_t take(struct buf *from, unsigned char *out, size_t size)
 static int receive_wire(void *owner, unsigned char *out, size_t size)
 {
     struct tls_session *s = owner;
+    /* A part of a record would stay in mbedTLS's buffers, and then one of the next, for ever. */
+    bool is_next = s->status == TLS_OPEN && s->ssl.MBEDTLS_PRIVATE(in_left) == 0;
+    if (is_next && session_must_wait(s))
+        return MBEDTLS_ERR_SSL_WANT_READ;
     size_t n = take(&s->first_in, out, size);
     buf_release(&s->first_in);
     if (n == 0 && s->wire_in != NULL)

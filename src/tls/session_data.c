@@ -37,6 +37,22 @@ static const char *idle_excess(const struct tls_session *s)
     return NULL;
 }
 
+/* Its octets, header included; 0: not all of the header is there. */
+static size_t record_size(struct str wire)
+{
+    if (wire.len < RECORD_HEADER)
+        return 0;
+    return RECORD_HEADER + ((size_t)(unsigned char)wire.ptr[3] << 8 | (unsigned char)wire.ptr[4]);
+}
+
+bool session_must_wait(const struct tls_session *s)
+{
+    struct str wire = s->wire_in != NULL ? buf_str(s->wire_in) : STR_NONE;
+    size_t size = record_size(wire);
+    return wire.len == 0 || (wire.ptr[0] == MBEDTLS_SSL_MSG_APPLICATION_DATA &&
+                             size <= RECORD_MAX && (size == 0 || size > wire.len));
+}
+
 enum tls_status session_read(struct tls_session *s, struct buf *plain, size_t plain_max)
 {
     while (buf_len(plain) < plain_max) {
@@ -68,18 +84,10 @@ enum tls_status session_read(struct tls_session *s, struct buf *plain, size_t pl
         if (rc != 0 && rc != MBEDTLS_ERR_SSL_WANT_READ &&
             rc != MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
             return session_fail(s, rc, sent_before);
-        if (rc != 0 && buf_is_empty(s->wire_in))
+        if (rc != 0 && session_must_wait(s))
             return TLS_OPEN;
     }
     return TLS_OPEN;
-}
-
-/* Its octets, header included; 0: not all of the header is there. */
-static size_t record_size(struct str wire)
-{
-    if (wire.len < RECORD_HEADER)
-        return 0;
-    return RECORD_HEADER + ((size_t)(unsigned char)wire.ptr[3] << 8 | (unsigned char)wire.ptr[4]);
 }
 
 /* False: the first record is not a good one of data. */
@@ -104,13 +112,10 @@ bool session_open_records(struct tls_session *s, struct buf *plain, size_t plain
     while (buf_len(plain) < plain_max) {
         struct str wire = buf_str(s->wire_in);
         size_t size = record_size(wire);
-        if (wire.len > 0 && wire.ptr[0] != MBEDTLS_SSL_MSG_APPLICATION_DATA)
-            return false;
-        if (size > RECORD_MAX)
-            return false;
-        if (size == 0 || size > wire.len)
-            return true; /* the rest is to come */
-        if (!open_record(s, str_upto(wire, size), plain))
+        if (session_must_wait(s))
+            return true;
+        if (size == 0 || size > wire.len || size > RECORD_MAX ||
+            !open_record(s, str_upto(wire, size), plain))
             return false;
     }
     return true;

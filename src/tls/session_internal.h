@@ -70,6 +70,9 @@ enum tls_status session_read(struct tls_session *s, struct buf *plain, size_t pl
  * whole. False: the next one is for session_read. */
 bool session_open_records(struct tls_session *s, struct buf *plain, size_t plain_max);
 
+/* Nothing has come, or data whose record is not whole. */
+bool session_must_wait(const struct tls_session *s);
+
 /* ---- session_problem.c ---- */
 
 /* The words are the session's, or constant. */

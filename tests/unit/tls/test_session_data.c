@@ -84,6 +84,29 @@ Test(session_data, pass_by_mbedtls)
     }
 }
 
+/* One that is not whole waits for its rest elsewhere than in mbedTLS, whatever came before it. */
+Test(session_data, pass_by_mbedtls_behind_what_is_its_own)
+{
+    static char data[40000];
+    for (size_t i = 0; i < SUITES; i++) {
+        struct pair p = open_pair(&suites[i]);
+        struct buf wire = {0}, none = {0};
+        send_empty_records(p.client, 1, &wire);
+        tls_session_send(p.client, str_make(data, sizeof data), &wire);
+        buf_move_some(&p.to_server, &wire, 1000);
+        tls_session_receive(p.server, &p.to_server, &p.at_server, 1 << 20, &none);
+        cr_expect_null(p.server->ssl.MBEDTLS_PRIVATE(in_buf), "%s", suites[i].name);
+        if (suites[i].is_direct)
+            take_mbedtls_away(p.server);
+        buf_move(&p.to_server, &wire);
+        pair_run(&p);
+        cr_expect(str_eq(buf_str(&p.at_server), str_make(data, sizeof data)), "%s: %s",
+                  suites[i].name, tls_session_problem(p.server));
+        buf_deinit(&wire);
+        pair_free(&p);
+    }
+}
+
 /* What is not a good record of data takes mbedTLS, and data go on without it. */
 Test(session_data, take_turns_with_mbedtls)
 {
