@@ -482,11 +482,15 @@ def test_worker_connections_make_others_wait(proxy, scripted_upstream):
 
 
 def test_a_client_that_leaves_is_499(proxy, scripted_upstream):
-    a = scripted_upstream(never)
-    gate = proxy(conf("proxy_pass http://%s;" % a.address))
+    asked = []
+
+    def script(c):
+        asked.append(c.until(b"\r\n\r\n"))
+        c.rest()
+    gate = proxy(conf("proxy_pass http://%s;" % scripted_upstream(script).address))
     with gate.plain() as c:
         c.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        wait_until(lambda: a.accepted, "the request")
+        wait_until(lambda: asked, "the request")
     assert lines(gate)[0].split("|")[1] == "499"
     gate.logged("client prematurely closed connection, so upstream connection is closed too while reading response header from upstream")
 
