@@ -141,8 +141,15 @@ bool client_recheck(struct client *c);
 /* Draining: a kept one that is idle ends. */
 void client_drain(struct client *c);
 
-/* ---- client_h1.c ---- */
+/* ---- client_h1_transport.c ---- */
 extern const struct transport client_h1_transport;
+/* How often is_sent is asked: a connection that broke meanwhile may tell nothing while octets of
+ * the client's stand unread before its end. */
+#define CLIENT_H1_UNSENT_CHECK_MS 1000
+
+/* ---- client_h1.c ---- */
+/* The request's body is not wanted any more, or not now. */
+void client_h1_stop_body(struct client *c);
 void client_h1_init(struct client *c);
 void client_h1_deinit(struct client *c);
 void client_h1_on_data(struct client *c, struct buf *in);
