@@ -299,8 +299,7 @@ uint64_t client_rules_hash(const struct client_rule *rules, size_t count)
     uint64_t hash = HASH_START;
     for (size_t i = 0; i < count; i++) {
         hash = hash_number(hash_number(hash, rules[i].allow), rules[i].kind);
-        VEC_FOR(const struct client_pattern, p, &rules[i].patterns)
-        {
+        VEC_FOR(const struct client_pattern, p, &rules[i].patterns) {
             hash = pattern_hash(hash, p);
         }
     }

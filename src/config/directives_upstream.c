@@ -140,8 +140,7 @@ static bool check_peers(struct loader *l, const struct conf_node *node,
                         const struct upstream_conf *u)
 {
     size_t primary = 0;
-    VEC_FOR(const struct peer_conf, p, &u->peers)
-    {
+    VEC_FOR(const struct peer_conf, p, &u->peers) {
         primary += !p->backup;
         if (p->backup && u->balancer == BALANCER_IP_HASH)
             return loader_error(l, node, NULL,

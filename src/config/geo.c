@@ -68,8 +68,7 @@ static bool delete_entry(struct geo_load *g, const struct conf_node *node)
 static void drop_deleted(struct geo_conf *geo)
 {
     size_t kept = 0;
-    VEC_FOR(const struct geo_entry, e, &geo->entries)
-    {
+    VEC_FOR(const struct geo_entry, e, &geo->entries) {
         if (e->value.ptr)
             geo->entries.items[kept++] = *e;
     }
@@ -107,8 +106,7 @@ static bool overlaps(const struct geo_load *g, uint32_t first, uint32_t last)
 {
     if (first >= g->highest) /* ranges are mostly sorted */
         return false;
-    VEC_FOR(const struct geo_entry, e, &g->geo->entries)
-    {
+    VEC_FOR(const struct geo_entry, e, &g->geo->entries) {
         uint64_t start = block_first(&e->block),
                  end = start + (UINT64_C(1) << (32 - e->block.bits));
         if (first < end && start <= last)
@@ -265,8 +263,7 @@ bool set_geo(struct loader *l, const struct conf_node *node, void *field)
     v->geo = geo;
     geo->fallback = STR("");
     strmap_init(&g.places, l->arena, false);
-    VEC_FOR(const struct conf_node, line, &node->children)
-    {
+    VEC_FOR(const struct conf_node, line, &node->children) {
         good &= read_line(&g, line);
     }
     drop_deleted(geo);

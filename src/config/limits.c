@@ -29,8 +29,7 @@ static struct limit_zone *zone_named(struct loader *l, const struct conf_node *n
 
 void limits_finish(struct loader *l)
 {
-    VEC_FOR(struct limit_zone *, it, &l->snapshot->http.limit_zones)
-    {
+    VEC_FOR(struct limit_zone *, it, &l->snapshot->http.limit_zones) {
         const struct limit_zone *z = *it;
         const char *kind = z->is_rate ? "limit_req_zone" : "limit_conn_zone";
         if (!z->memory)
@@ -150,8 +149,7 @@ bool set_limit_req(struct loader *l, const struct conf_node *node, void *field)
     if (!r.zone)
         return loader_error(l, node, "name one of limit_req_zone",
                             "\"limit_req\" must have \"zone\" parameter");
-    VEC_FOR(const struct limit_req, other, &loc->limit_reqs)
-    {
+    VEC_FOR(const struct limit_req, other, &loc->limit_reqs) {
         if (other->zone == r.zone)
             return is_duplicate(l, node);
     }
@@ -168,8 +166,7 @@ bool set_limit_conn(struct loader *l, const struct conf_node *node, void *field)
     if (!str_to_u64(node->args[1], &most) || most == 0 || most > 65535)
         return invalid_value(l, node, node->args[1], "a number of connections from 1 to 65535");
     c.most = (unsigned)most;
-    VEC_FOR(const struct limit_conn, other, &loc->limit_conns)
-    {
+    VEC_FOR(const struct limit_conn, other, &loc->limit_conns) {
         if (other->zone == c.zone)
             return is_duplicate(l, node);
     }

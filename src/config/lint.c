@@ -29,8 +29,7 @@ static bool variable_tells(const struct variable *v, unsigned depth)
 
 static bool tells_of_client(const struct template *t, unsigned depth)
 {
-    VEC_FOR(const struct template_part, part, &t->parts)
-    {
+    VEC_FOR(const struct template_part, part, &t->parts) {
         if (part->variable && variable_tells(part->variable, depth))
             return true;
     }
@@ -39,8 +38,7 @@ static bool tells_of_client(const struct template *t, unsigned depth)
 
 static const struct rewrite_op *find_if(const struct script *s)
 {
-    VEC_FOR(const struct rewrite_op, op, &s->ops)
-    {
+    VEC_FOR(const struct rewrite_op, op, &s->ops) {
         if (op->kind == REWRITE_IF && tells_of_client(&op->left, 0))
             return op;
     }
@@ -54,8 +52,7 @@ static bool is_checked_by_script(const struct location_conf *loc)
 
 static bool is_told_upstream(const struct proxy_conf *p)
 {
-    VEC_FOR(const struct set_header_conf, h, &p->set_headers)
-    {
+    VEC_FOR(const struct set_header_conf, h, &p->set_headers) {
         if (h->is_identity)
             return true;
     }
@@ -69,8 +66,7 @@ static bool is_optional(enum tls_verify_mode mode)
 
 static bool is_told(struct lint *l, const struct conf_pos *pos)
 {
-    VEC_FOR(const struct conf_pos, told, &l->told)
-    {
+    VEC_FOR(const struct conf_pos, told, &l->told) {
         if (told->line == pos->line && str_eq(told->file, pos->file))
             return true;
     }
@@ -97,8 +93,7 @@ static void lint_optional(struct lint *l, const struct location_conf *loc)
 
 static bool has_line_ends(const struct template *t)
 {
-    VEC_FOR(const struct template_part, part, &t->parts)
-    {
+    VEC_FOR(const struct template_part, part, &t->parts) {
         const struct variable *v = part->variable;
         if (v && v->kind == VARIABLE_BUILTIN &&
             (v->id == VARIABLE_ID_SSL_CLIENT_CERT || v->id == VARIABLE_ID_SSL_CLIENT_RAW_CERT))
@@ -109,8 +104,7 @@ static bool has_line_ends(const struct template *t)
 
 static void lint_unsendable(struct lint *l, const struct location_conf *loc)
 {
-    VEC_FOR(const struct set_header_conf, h, &loc->proxy.set_headers)
-    {
+    VEC_FOR(const struct set_header_conf, h, &loc->proxy.set_headers) {
         if (has_line_ends(&h->value) && !is_told(l, &h->pos))
             report_warn(&l->report, &h->pos, "use $ssl_client_escaped_cert",
                         "\"%.*s\" is never sent: a certificate in PEM has line ends, which no "
@@ -121,8 +115,7 @@ static void lint_unsendable(struct lint *l, const struct location_conf *loc)
 
 static bool listens_plain(const struct server_conf *s)
 {
-    VEC_FOR(const struct listen_conf, listen, &s->listens)
-    {
+    VEC_FOR(const struct listen_conf, listen, &s->listens) {
         if (!listen->ssl)
             return true;
     }
@@ -159,8 +152,7 @@ static void lint_plain(struct lint *l, const struct location_conf *loc)
 
 static bool has_op(const struct script *s, enum rewrite_kind kind)
 {
-    VEC_FOR(const struct rewrite_op, op, &s->ops)
-    {
+    VEC_FOR(const struct rewrite_op, op, &s->ops) {
         if (op->kind == kind)
             return true;
     }
@@ -222,8 +214,7 @@ static bool is_soon(const struct lint *l, time_t when)
 
 static void lint_own(struct lint *l, const struct server_conf *s, const struct tls_inventory *have)
 {
-    VEC_FOR(const struct tls_own, own, &have->own)
-    {
+    VEC_FOR(const struct tls_own, own, &have->own) {
         struct str words = in_days(l, own->not_after);
         if (is_soon(l, own->not_after))
             report_warn(&l->report, &s->tls_pos, "renew it",
@@ -235,8 +226,7 @@ static void lint_own(struct lint *l, const struct server_conf *s, const struct t
 static void lint_ca_dates(struct lint *l, const struct server_conf *s,
                           const struct tls_inventory *have)
 {
-    VEC_FOR(const struct tls_ca, ca, &have->cas)
-    {
+    VEC_FOR(const struct tls_ca, ca, &have->cas) {
         struct str words = in_days(l, ca->not_after);
         if (is_soon(l, ca->not_after))
             report_warn(&l->report, &s->pos, "add its successor beside it in good time",
@@ -247,8 +237,7 @@ static void lint_ca_dates(struct lint *l, const struct server_conf *s,
 
 static void lint_ca(struct lint *l, const struct server_conf *s, const struct tls_inventory *have)
 {
-    VEC_FOR(const struct tls_ca, ca, &have->cas)
-    {
+    VEC_FOR(const struct tls_ca, ca, &have->cas) {
         if (!ca->is_ca)
             report_warn(&l->report, &s->pos, NULL,
                         "%.*s is among the CA certificates and is none: %s", STR_ARG(ca->subject),
@@ -267,8 +256,7 @@ static bool needs_list(const struct server_conf *s, const struct tls_ca *ca)
 static void lint_list_dates(struct lint *l, const struct server_conf *s,
                             const struct tls_inventory *have)
 {
-    VEC_FOR(const struct tls_list, list, &have->lists)
-    {
+    VEC_FOR(const struct tls_list, list, &have->lists) {
         time_t lifetime = list->next_update - list->this_update;
         time_t margin = lifetime / 10 > DAY ? lifetime / 10 : DAY;
         struct str words = in_days(l, list->next_update);
@@ -283,8 +271,7 @@ static void lint_list_dates(struct lint *l, const struct server_conf *s,
 static void lint_old_lists(struct lint *l, const struct server_conf *s,
                            const struct tls_inventory *have)
 {
-    VEC_FOR(const struct tls_list, list, &have->lists)
-    {
+    VEC_FOR(const struct tls_list, list, &have->lists) {
         time_t ended = list->next_update, counts = ended + s->tls.crl_grace_ms / 1000;
         if (ended != 0 && ended < l->now)
             report_warn(&l->report, &s->pos, "fetch the next one",
@@ -300,8 +287,7 @@ static void lint_lists(struct lint *l, const struct server_conf *s,
 {
     if (have->lists.count == 0)
         return;
-    VEC_FOR(const struct tls_ca, ca, &have->cas)
-    {
+    VEC_FOR(const struct tls_ca, ca, &have->cas) {
         if (needs_list(s, ca))
             report_warn(&l->report, &s->pos,
                         "add it to ssl_crl, or write ssl_crl_check leaf, ssl_crl_missing allow",
@@ -352,8 +338,7 @@ static const struct server_conf *find_strict(const struct lint *l, const struct 
 {
     for (size_t i = 0; i < l->s->http.servers.count; i++) {
         const struct server_conf *s = l->s->http.servers.items[i];
-        VEC_FOR(const struct listen_conf, listen, &s->listens)
-        {
+        VEC_FOR(const struct listen_conf, listen, &s->listens) {
             if (addr_eq(&listen->addr, &b->listen.addr) && s->root->verify == TLS_VERIFY_ON)
                 return s;
         }

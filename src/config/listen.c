@@ -175,8 +175,7 @@ static bool add_listen(struct loader *l, const struct conf_node *node,
                        const struct listen_conf *listen)
 {
     struct server_conf *s = loader_server(l);
-    VEC_FOR(const struct listen_conf, other, &s->listens)
-    {
+    VEC_FOR(const struct listen_conf, other, &s->listens) {
         if (addr_eq(&other->addr, &listen->addr)) {
             char text[ADDR_TEXT_MAX];
             return loader_error(l, node, NULL, "a duplicate listen %.*s",

@@ -39,8 +39,7 @@ static bool read_texts(struct loader *l, struct conf_nodes *nodes)
 
 static bool has_top(const struct conf_nodes *nodes, const char *name)
 {
-    VEC_FOR(const struct conf_node, n, &nodes->list)
-    {
+    VEC_FOR(const struct conf_node, n, &nodes->list) {
         if (str_eq_z(n->name, name) && n->has_block)
             return true;
     }
@@ -56,8 +55,7 @@ struct two_parts {
 static struct two_parts split_bare(struct loader *l, const struct conf_nodes *nodes)
 {
     struct two_parts parts = {0};
-    VEC_FOR(const struct conf_node, n, &nodes->list)
-    {
+    VEC_FOR(const struct conf_node, n, &nodes->list) {
         bool is_main = directive_is_known(n->name, IN_MAIN);
         *VEC_PUSH(l->arena, is_main ? &parts.main.list : &parts.http.list) = *n;
     }

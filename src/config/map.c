@@ -135,8 +135,7 @@ bool set_map(struct loader *l, const struct conf_node *node, void *field)
     strmap_init(&map->wildcard_head, l->arena, false);
     strmap_init(&map->wildcard_tail, l->arena, false);
     struct map_load m = {l, map, v, false};
-    VEC_FOR(const struct conf_node, line, &node->children)
-    {
+    VEC_FOR(const struct conf_node, line, &node->children) {
         good &= read_line(&m, line);
     }
     return good;

@@ -212,8 +212,7 @@ void binds_build(struct loader *l)
     struct http_conf *http = &l->snapshot->http;
     for (size_t i = 0; i < http->servers.count; i++) {
         struct server_conf *s = http->servers.items[i];
-        VEC_FOR(const struct listen_conf, listen, &s->listens)
-        {
+        VEC_FOR(const struct listen_conf, listen, &s->listens) {
             struct bind_conf *b = bind_find(l, &listen->addr);
             if (!b) {
                 b = bind_new(l, listen, s);
@@ -221,8 +220,7 @@ void binds_build(struct loader *l)
                 merge_options(l, b, listen);
                 merge_default(l, b, listen, s);
             }
-            VEC_FOR(const struct server_name_conf, n, &s->names)
-            {
+            VEC_FOR(const struct server_name_conf, n, &s->names) {
                 add_name(l, b, s, n);
             }
         }
@@ -258,8 +256,7 @@ static const struct name_regex *find_regex(const struct bind_conf *b, struct str
                                            struct regex_captures *captures)
 {
     if (name.len)
-        VEC_FOR(const struct name_regex, n, &b->regexes)
-        {
+        VEC_FOR(const struct name_regex, n, &b->regexes) {
             if (regex_match(n->regex.regex, name, captures, NULL))
                 return n;
         }

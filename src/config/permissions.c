@@ -57,9 +57,9 @@ static void judge_server(struct look *k, const struct server_conf *s)
 
     k->pos = s->tls_pos.line != 0 ? &s->tls_pos : &s->pos;
     VEC_FOR(struct str, it, &t->certificate_keys)
-    judge(k, *it, READ_BY_ALL | WRITTEN_BY_ALL);
+        judge(k, *it, READ_BY_ALL | WRITTEN_BY_ALL);
     VEC_FOR(struct str, it, &t->ticket_keys)
-    judge(k, *it, READ_BY_ALL | WRITTEN_BY_ALL);
+        judge(k, *it, READ_BY_ALL | WRITTEN_BY_ALL);
     judge(k, t->password_file, READ_BY_ALL | WRITTEN_BY_ALL);
     for (size_t i = 0; i < sizeof trusted / sizeof trusted[0]; i++)
         judge(k, trusted[i], WRITTEN_BY_ALL);
@@ -71,7 +71,7 @@ void permissions_check(struct loader *l)
 
     strmap_init(&k.seen, l->arena, false);
     VEC_FOR(const struct conf_text, f, &l->snapshot->files)
-    judge(&k, f->path, WRITTEN_BY_ALL);
+        judge(&k, f->path, WRITTEN_BY_ALL);
     VEC_FOR(struct server_conf *, s, &l->snapshot->http.servers)
-    judge_server(&k, *s);
+        judge_server(&k, *s);
 }

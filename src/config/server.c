@@ -38,8 +38,7 @@ bool set_server(struct loader *l, const struct conf_node *node, void *field)
 
 static bool sets_header(const struct proxy_conf *p, struct str name)
 {
-    VEC_FOR(const struct set_header_conf, h, &p->set_headers)
-    {
+    VEC_FOR(const struct set_header_conf, h, &p->set_headers) {
         if (str_eq_nocase(h->name, name))
             return true;
     }
@@ -77,8 +76,7 @@ static void finish_location(struct loader *l, struct location_conf *loc);
 
 static void finish_script(struct loader *l, const struct script *script)
 {
-    VEC_FOR(const struct rewrite_op, op, &script->ops)
-    {
+    VEC_FOR(const struct rewrite_op, op, &script->ops) {
         if (op->then)
             finish_location(l, op->then);
     }
@@ -107,8 +105,7 @@ static bool only_refuses(const struct rewrite_op *op)
         return true;
     if (op->kind != REWRITE_IF)
         return op->kind == REWRITE_RETURN && op->status >= 400;
-    VEC_FOR(const struct rewrite_op, inner, &op->then->script.ops)
-    {
+    VEC_FOR(const struct rewrite_op, inner, &op->then->script.ops) {
         if (!only_refuses(inner))
             return false;
     }
@@ -119,8 +116,7 @@ static void keep_refusals(struct loader *l, const struct location_conf *loc)
 {
     struct script *to = &loc->limit_except->conf->script;
     to->ops.count = 0;
-    VEC_FOR(const struct rewrite_op, op, &loc->script.ops)
-    {
+    VEC_FOR(const struct rewrite_op, op, &loc->script.ops) {
         if (op->kind != REWRITE_RETURN && only_refuses(op))
             *VEC_PUSH(l->arena, &to->ops) = *op;
     }
@@ -182,8 +178,7 @@ static void warn_of_idle_rules(struct loader *l, const struct server_conf *s)
 static void note_identity_name(struct loader *l, struct str name)
 {
     struct http_conf *http = &l->snapshot->http;
-    VEC_FOR(const struct str, known, &http->identity_names)
-    {
+    VEC_FOR(const struct str, known, &http->identity_names) {
         if (str_eq_nocase(*known, name))
             return;
     }
@@ -195,8 +190,7 @@ static void finish_location(struct loader *l, struct location_conf *loc)
 {
     note_verify(l->finishing, loc);
     check_alert(l, l->finishing, loc);
-    VEC_FOR(struct set_header_conf, h, &loc->proxy.set_headers)
-    {
+    VEC_FOR(struct set_header_conf, h, &loc->proxy.set_headers) {
         h->is_identity = template_is_identity(l, &h->value);
         if (h->is_identity)
             note_identity_name(l, h->name);

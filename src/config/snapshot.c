@@ -32,8 +32,7 @@ static void visit_set(const struct visit *v, const struct location_set *set);
 static void visit(const struct visit *v, const struct location_conf *loc)
 {
     v->each(v->owner, loc);
-    VEC_FOR(const struct rewrite_op, op, &loc->script.ops)
-    {
+    VEC_FOR(const struct rewrite_op, op, &loc->script.ops) {
         if (op->then)
             visit(v, op->then);
     }

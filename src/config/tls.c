@@ -5,8 +5,7 @@
 /* The address through which a server is reached by TLS; NULL: by none. */
 static const struct bind_conf *ssl_bind(const struct http_conf *http, const struct server_conf *s)
 {
-    VEC_FOR(const struct listen_conf, listen, &s->listens)
-    {
+    VEC_FOR(const struct listen_conf, listen, &s->listens) {
         for (size_t i = 0; i < http->binds.count; i++) {
             const struct bind_conf *b = http->binds.items[i];
             if (b->listen.ssl && addr_eq(&b->listen.addr, &listen->addr))
@@ -105,8 +104,7 @@ static void add_keys(struct loader *l, struct server_conf *s, const struct liste
 {
     char text[ADDR_TEXT_MAX];
     struct str address = addr_text_port(&listen->addr, text);
-    VEC_FOR(const struct server_name_conf, n, &s->names)
-    {
+    VEC_FOR(const struct server_name_conf, n, &s->names) {
         struct str name = n->kind == NAME_REGEX ? n->regex.source : n->text;
         *VEC_PUSH(l->arena, &s->tls.keys) = arena_printf(l->arena, "%.*s %d %.*s", STR_ARG(address),
                                                          (int)n->kind, STR_ARG(name));
@@ -125,7 +123,7 @@ static struct tls_pool *make_pool(struct loader *l)
 static void build(struct loader *l, struct server_conf *s)
 {
     VEC_FOR(const struct listen_conf, listen, &s->listens)
-    add_keys(l, s, listen);
+        add_keys(l, s, listen);
     s->tls.ticket_zone = ticket_zone(l, &s->tls);
     struct telling t = {l, s->tls_pos.line ? &s->tls_pos : &s->pos};
     s->tls.judges_only = l->options->judges_only;

@@ -218,8 +218,7 @@ static void keep_text(struct tree *t, struct str path, struct str text)
 {
     if (t->snapshot == NULL)
         return;
-    VEC_FOR(const struct conf_text, f, &t->snapshot->files)
-    {
+    VEC_FOR(const struct conf_text, f, &t->snapshot->files) {
         if (str_eq(f->path, path))
             return;
     }

@@ -36,8 +36,7 @@ bool set_types(struct loader *l, const struct conf_node *node, void *field)
         *types = ARENA_NEW(l->arena, struct strmap);
         strmap_init(*types, l->arena, false);
     }
-    VEC_FOR(const struct conf_node, line, &node->children)
-    {
+    VEC_FOR(const struct conf_node, line, &node->children) {
         good &= read_line(l, line, *types);
     }
     return good;

@@ -153,8 +153,7 @@ bool variable_name(struct loader *l, const struct conf_node *node, struct str ar
 
 bool template_is_identity(const struct loader *l, const struct template *t)
 {
-    VEC_FOR(const struct template_part, part, &t->parts)
-    {
+    VEC_FOR(const struct template_part, part, &t->parts) {
         if (!part->variable)
             continue;
         const struct variable_entry *e = strmap_find(&l->variables, part->variable->name);
@@ -173,8 +172,7 @@ void variable_comes_from(struct loader *l, const struct variable *v, const struc
 void regex_groups_come_from(struct loader *l, const struct regex_conf *r,
                             const struct template *subject)
 {
-    VEC_FOR(const struct regex_group, g, &r->groups)
-    {
+    VEC_FOR(const struct regex_group, g, &r->groups) {
         variable_comes_from(l, g->variable, subject);
     }
     for (size_t i = 1; i <= regex_group_count(r->regex) && i <= 9; i++) {
@@ -188,8 +186,7 @@ static void spread_identity(struct loader *l)
     bool changed = true;
     while (changed) {
         changed = false;
-        VEC_FOR(const struct assignment, as, &l->assignments)
-        {
+        VEC_FOR(const struct assignment, as, &l->assignments) {
             struct variable_entry *e = strmap_find(&l->variables, as->variable->name);
             if (e->is_identity || !template_is_identity(l, &as->value))
                 continue;

@@ -5,8 +5,7 @@
 #include <intel-ipsec-mb.h>
 #include <string.h>
 
-/* ---- implementations ----------------------------------------------------------------------------
- */
+/* ---- implementations ------------------------------------------------------------------------- */
 
 _Static_assert(sizeof(struct gcm_key_data) <= sizeof(struct mb_key), "a key fits");
 
@@ -62,8 +61,7 @@ enum { IMPLEMENTATIONS = sizeof implementations / sizeof *implementations };
 
 static const struct implementation *used;
 
-/* ---- what this CPU runs -------------------------------------------------------------------------
- */
+/* ---- what this CPU runs ---------------------------------------------------------------------- */
 
 static unsigned saved_registers(void)
 {
@@ -100,8 +98,7 @@ static bool has_features(const struct implementation *m)
            has_all(have.leaf7_ecx, m->needs.leaf7_ecx) && has_all(have.saved, m->needs.saved);
 }
 
-/* ---- messages -----------------------------------------------------------------------------------
- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 static void set_key(const struct implementation *m, struct mb_key *k, enum crypto_cipher cipher,
                     const unsigned char *key)
@@ -135,8 +132,7 @@ void mb_pass(const struct mb_key *k, enum crypto_cipher cipher, bool seal,
          tag);
 }
 
-/* ---- the choice ---------------------------------------------------------------------------------
- */
+/* ---- the choice ------------------------------------------------------------------------------ */
 
 /* McGrew and Viega's test cases 2 and 14. The archive's functions may be a later version's. */
 static bool gives_the_standards_answer(const struct implementation *m)

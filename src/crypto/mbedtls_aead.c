@@ -20,8 +20,7 @@ static const unsigned char *aside(const unsigned char *in, size_t size, unsigned
     return out;
 }
 
-/* ---- GCM, NIST SP 800-38D ---------------------------------------------------------------------
- */
+/* ---- GCM, NIST SP 800-38D -------------------------------------------------------------------- */
 
 void mbedtls_gcm_init(mbedtls_gcm_context *c)
 {
@@ -143,8 +142,7 @@ int mbedtls_gcm_finish(mbedtls_gcm_context *c, unsigned char *output, size_t out
     return crypto_aead_finish(c->aead, tag, tag_len) ? 0 : MBEDTLS_ERR_ERROR_GENERIC_ERROR;
 }
 
-/* ---- ChaCha20-Poly1305, RFC 8439 --------------------------------------------------------------
- */
+/* ---- ChaCha20-Poly1305, RFC 8439 ------------------------------------------------------------- */
 
 enum { NONCE = 12, TAG = 16, IDLE = 0, AAD, TEXT, FINISHED };
 

@@ -48,8 +48,7 @@ static int read_number(mbedtls_mpi *n, enum crypto_curve curve, const unsigned c
                                   : mbedtls_mpi_read_binary(n, octets, crypto_curve_bytes(curve));
 }
 
-/* ---- ECDSA ------------------------------------------------------------------------------------
- */
+/* ---- ECDSA ----------------------------------------------------------------------------------- */
 
 int mbedtls_ecdsa_sign(mbedtls_ecp_group *grp, mbedtls_mpi *r, mbedtls_mpi *s, const mbedtls_mpi *d,
                        const unsigned char *buf, size_t blen,
@@ -99,8 +98,7 @@ int mbedtls_ecdsa_verify(mbedtls_ecp_group *grp, const unsigned char *buf, size_
     }
 }
 
-/* ---- key agreement: TLS 1.2 -------------------------------------------------------------------
- */
+/* ---- key agreement: TLS 1.2 ------------------------------------------------------------------ */
 
 static int read_point(mbedtls_ecp_point *Q, enum crypto_curve curve, const unsigned char *point)
 {
@@ -162,8 +160,7 @@ int mbedtls_ecdh_compute_shared(mbedtls_ecp_group *grp, mbedtls_mpi *z, const mb
     return rc;
 }
 
-/* ---- key agreement: TLS 1.3, by PSA -----------------------------------------------------------
- */
+/* ---- key agreement: TLS 1.3, by PSA ---------------------------------------------------------- */
 
 /* What the linker puts in the place of mbedTLS's functions, and those themselves. */
 #define WRAPPED(name) __wrap_##name

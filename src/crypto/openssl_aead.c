@@ -38,8 +38,7 @@ struct crypto_aead {
     bool seals;
 };
 
-/* ---- contexts, lent -----------------------------------------------------------------------------
- */
+/* ---- contexts, lent -------------------------------------------------------------------------- */
 
 static struct cache {
     struct lent lent[LENT];
@@ -102,8 +101,7 @@ static struct lent *context_of(struct crypto_aead *a)
     return l;
 }
 
-/* ---- keys ---------------------------------------------------------------------------------------
- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 struct crypto_aead *crypto_aead_new(enum crypto_cipher cipher, const unsigned char *key)
 {
@@ -137,8 +135,7 @@ void crypto_aead_free(struct crypto_aead *a)
     OPENSSL_clear_free(a, sizeof *a);
 }
 
-/* ---- messages -----------------------------------------------------------------------------------
- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 static bool set_iv_size(EVP_CIPHER_CTX *c, size_t size)
 {
@@ -267,8 +264,7 @@ bool crypto_aead_open(struct crypto_aead *a, const unsigned char *iv, size_t iv_
     return good;
 }
 
-/* ---- messages that come piece by piece ----------------------------------------------------------
- */
+/* ---- messages that come piece by piece ------------------------------------------------------- */
 
 static bool begin_pieces(EVP_CIPHER_CTX **c, const struct crypto_aead *a, bool seal,
                          const unsigned char *iv, size_t iv_size)

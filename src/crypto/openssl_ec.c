@@ -132,8 +132,7 @@ enum crypto_verdict crypto_ecdsa_verify(enum crypto_curve curve, const unsigned 
     return good ? CRYPTO_GOOD : CRYPTO_BAD;
 }
 
-/* ---- X25519 -----------------------------------------------------------------------------------
- */
+/* ---- X25519 ---------------------------------------------------------------------------------- */
 
 static const unsigned char base_point[32] = {9};
 
@@ -167,8 +166,7 @@ static bool x25519(const unsigned char *private_key, const unsigned char *peer,
 }
 #endif
 
-/* ---- key agreement ----------------------------------------------------------------------------
- */
+/* ---- key agreement --------------------------------------------------------------------------- */
 
 static bool write_point(const struct curve *c, size_t bytes, unsigned char *out)
 {

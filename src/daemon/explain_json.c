@@ -82,8 +82,7 @@ static void put_chain(struct json *j, const struct explained *e)
 static void put_unused(struct json *j, const struct explained *e)
 {
     json_open(j, "unused", '[');
-    VEC_FOR(const struct str, der, &e->sent.certificates)
-    {
+    VEC_FOR(const struct str, der, &e->sent.certificates) {
         if (!explain_is_unused(e, *der))
             continue;
         json_open(j, NULL, '{');
@@ -126,8 +125,7 @@ static void put_upstream(struct json *j, const struct explain_answer *a)
     json_open(j, "upstream", '{');
     json_string(j, "url", a->upstream);
     json_open(j, "fields", '[');
-    VEC_FOR(const struct explain_field, f, &a->told)
-    {
+    VEC_FOR(const struct explain_field, f, &a->told) {
         json_open(j, NULL, '{');
         json_string(j, "name", f->name);
         json_string(j, "value", f->value);

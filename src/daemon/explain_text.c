@@ -162,8 +162,7 @@ static void put_path(const struct printer *p)
 
 static void put_unused(const struct printer *p)
 {
-    VEC_FOR(const struct str, der, &p->e->sent.certificates)
-    {
+    VEC_FOR(const struct str, der, &p->e->sent.certificates) {
         if (!explain_is_unused(p->e, *der))
             continue;
         buf_append_str(p->out, STR("  "));
@@ -227,8 +226,7 @@ static void put_upstream(const struct printer *p)
         return;
     buf_printf(p->out, "\nupstream  %.*s is told %s\n", STR_ARG(a->upstream),
                a->told.count > 0 ? "of the client" : "nothing of the client");
-    VEC_FOR(const struct explain_field, f, &a->told)
-    {
+    VEC_FOR(const struct explain_field, f, &a->told) {
         put_field(p, f);
     }
 }

@@ -65,8 +65,8 @@ static void watch_entry(struct file_watch *w, const char *folder, struct str nam
     if (number == -1)
         return; /* it is not there, and whoever makes it changes a name above */
     VEC_FOR(const struct entry, e, &w->entries)
-    if (e->folder == number && str_eq(e->name, name))
-        return;
+        if (e->folder == number && str_eq(e->name, name))
+            return;
     *VEC_PUSH(&w->entries_arena, &w->entries) = (struct entry){number,
                                                                arena_str(&w->entries_arena, name)};
 }
@@ -184,7 +184,7 @@ static bool look(struct file_watch *w)
     w->newest = 0;
     w->look = HASH_START;
     VEC_FOR(const struct str, path, &w->paths)
-    watch_path(w, *path);
+        watch_path(w, *path);
     return true;
 }
 
@@ -251,8 +251,8 @@ static bool is_meant(const struct file_watch *w, const struct inotify_event *eve
         return true;
     struct str name = event->len > 0 ? str_of(event->name) : STR("");
     VEC_FOR(const struct entry, e, &w->entries)
-    if (e->folder == event->wd && str_eq(e->name, name))
-        return true;
+        if (e->folder == event->wd && str_eq(e->name, name))
+            return true;
     return false;
 }
 

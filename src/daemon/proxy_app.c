@@ -272,15 +272,15 @@ static void confine_files(struct sandbox *s)
 static void confine_peers(struct sandbox *s, const struct upstream_conf *u)
 {
     VEC_FOR(struct peer_conf, it, &u->peers)
-    if (addr_family(&it->addr) != AF_UNIX)
-        sandbox_may_connect(s, addr_port(&it->addr));
+        if (addr_family(&it->addr) != AF_UNIX)
+            sandbox_may_connect(s, addr_port(&it->addr));
 }
 
 /* A lookup whose answer is too long for a datagram is made over TCP. */
 static void confine_lookups(struct sandbox *s, const struct resolver_conf *r)
 {
     VEC_FOR(struct addr, it, &r->servers)
-    sandbox_may_connect(s, addr_port(it));
+        sandbox_may_connect(s, addr_port(it));
 }
 
 static void confine(void *conf, struct sandbox *s)
@@ -291,9 +291,9 @@ static void confine(void *conf, struct sandbox *s)
     if (http->proxies_by_variable)
         sandbox_may_connect_anywhere(s);
     VEC_FOR(struct upstream_conf *, it, &http->upstreams)
-    confine_peers(s, *it);
+        confine_peers(s, *it);
     VEC_FOR(struct resolver_conf *, it, &http->resolvers)
-    confine_lookups(s, *it);
+        confine_lookups(s, *it);
 }
 
 static bool prepare(void *conf)
@@ -356,7 +356,7 @@ static size_t watched_files(struct snapshot *s, struct str **paths)
     for (size_t i = 0; i < count; i++)
         (*paths)[i] = of_tls[i];
     VEC_FOR(const struct client_list *, list, &s->http.client_lists)
-    (*paths)[count++] = (*list)->path;
+        (*paths)[count++] = (*list)->path;
     return count;
 }
 
@@ -409,8 +409,7 @@ static bool tell_changed_lists(const struct snapshot *s, struct buf *what)
 {
     bool changed = false;
 
-    VEC_FOR(const struct client_list *, list, &s->http.client_lists)
-    {
+    VEC_FOR(const struct client_list *, list, &s->http.client_lists) {
         if (client_list_is_current(*list))
             continue;
         buf_printf(what, "%slist \"%.*s\"", buf_is_empty(what) ? "" : ", ", STR_ARG((*list)->path));

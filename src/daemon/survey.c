@@ -88,8 +88,7 @@ static void put_own(struct printer *p, const struct server_conf *s)
     struct tls_inventory have;
 
     tls_context_inventory(s->tls_context, &p->arena, &have);
-    VEC_FOR(const struct tls_own, own, &have.own)
-    {
+    VEC_FOR(const struct tls_own, own, &have.own) {
         buf_printf(p->out, "      shows     %.*s, ", STR_ARG(own->subject));
         put_time_left(p, "ends", own->not_after);
         buf_append_char(p->out, '\n');
@@ -98,8 +97,7 @@ static void put_own(struct printer *p, const struct server_conf *s)
 
 static void put_addresses(const struct printer *p, const struct server_conf *s)
 {
-    VEC_FOR(const struct listen_conf, listen, &s->listens)
-    {
+    VEC_FOR(const struct listen_conf, listen, &s->listens) {
         char text[ADDR_TEXT_MAX];
         struct str address = addr_text_port(&listen->addr, text);
         bool is_default = false;
@@ -201,8 +199,7 @@ static void put_authorities(struct printer *p, const struct server_conf *s)
         put_ca(p, &have.cas.items[i], s->tls.partial_chain);
     if (have.cas.count > CAS_SHOWN)
         buf_printf(p->out, "      and %zu more\n", have.cas.count - CAS_SHOWN);
-    VEC_FOR(const struct tls_list, l, &have.lists)
-    {
+    VEC_FOR(const struct tls_list, l, &have.lists) {
         put_list(p, l);
     }
 }

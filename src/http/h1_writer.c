@@ -80,7 +80,7 @@ void h1_write_header(struct buf *out, struct str name, struct str value)
 void h1_write_headers(struct buf *out, const struct headers *h)
 {
     HEADERS_FOR(it, h)
-    h1_write_header(out, it->name, it->value);
+        h1_write_header(out, it->name, it->value);
 }
 
 void h1_write_head_end(struct buf *out)

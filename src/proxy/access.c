@@ -301,8 +301,8 @@ bool access_still_admits(struct request *req)
 bool access_address_passes(const struct location_conf *loc, const struct addr *a)
 {
     VEC_FOR(const struct access_rule, rule, &loc->access_rules)
-    if (cidr_contains(&rule->block, a))
-        return rule->allow;
+        if (cidr_contains(&rule->block, a))
+            return rule->allow;
     return true;
 }
 

@@ -71,8 +71,7 @@ static const struct {
 
 static void append_line(struct request *req, const struct log_format_conf *f, struct buf *out)
 {
-    VEC_FOR(const struct template_part, part, &f->value.parts)
-    {
+    VEC_FOR(const struct template_part, part, &f->value.parts) {
         if (!part->variable) {
             buf_append_str(out, part->text);
             continue;
@@ -202,8 +201,7 @@ void access_log_write(struct request *req)
     bool is_sent_later = req->exchange != NULL;
     if (!req->location)
         return;
-    VEC_FOR(const struct access_log_conf, conf, &req->location->access_logs)
-    {
+    VEC_FOR(const struct access_log_conf, conf, &req->location->access_logs) {
         if (!conf->file || !is_wanted(req, conf))
             continue;
         buf_clear(&logs->line);

@@ -73,8 +73,8 @@ struct question {
 static bool in_blocks(const struct client_list *list, const struct addr *a)
 {
     VEC_FOR(const struct cidr, block, &list->blocks)
-    if (cidr_contains(block, a))
-        return true;
+        if (cidr_contains(block, a))
+            return true;
     return false;
 }
 
@@ -128,8 +128,8 @@ static bool value_matches(void *owner, struct str value)
     if (!client_rule_normalise(rule->kind, value, &q->normalised))
         return false;
     VEC_FOR(const struct client_pattern, p, &rule->patterns)
-    if (pattern_matches(p, rule, buf_str(&q->normalised)))
-        return true;
+        if (pattern_matches(p, rule, buf_str(&q->normalised)))
+            return true;
     return false;
 }
 
@@ -220,8 +220,7 @@ static bool rule_matches(const struct client_rule *rule, struct identity *id)
 struct client_ruling client_rules_ask(const struct location_conf *loc, struct identity *id)
 {
     bool has_allow = false;
-    VEC_FOR(const struct client_rule, rule, &loc->client_rules)
-    {
+    VEC_FOR(const struct client_rule, rule, &loc->client_rules) {
         if (rule_matches(rule, id))
             return (struct client_ruling){.refuses = !rule->allow, .rule = rule};
         has_allow |= rule->allow;

@@ -204,8 +204,7 @@ void exchange_filter_trailers(struct request *req, const struct headers *from, s
     *to = (struct headers){0};
     if (from == NULL)
         return;
-    HEADERS_FOR(it, from)
-    {
+    HEADERS_FOR(it, from) {
         if (may_be_a_trailer(req, it))
             headers_add(to, &req->arena, it->name, it->value);
     }

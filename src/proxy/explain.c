@@ -32,8 +32,8 @@ static bool find_server(const struct explain_question *q, struct str name, struc
 static bool is_reached_by(const struct server_conf *s, const struct bind_conf *b)
 {
     VEC_FOR(const struct listen_conf, listen, &s->listens)
-    if (b->listen.ssl && addr_eq(&listen->addr, &b->listen.addr))
-        return true;
+        if (b->listen.ssl && addr_eq(&listen->addr, &b->listen.addr))
+            return true;
     return false;
 }
 

@@ -85,8 +85,8 @@ static bool follow_script(struct follower *f, const struct script *script)
         [REWRITE_BREAK] = follow_break,
     };
     VEC_FOR(const struct rewrite_op, op, &script->ops)
-    if (kinds[op->kind](f, op))
-        return true;
+        if (kinds[op->kind](f, op))
+            return true;
     return false;
 }
 

@@ -12,8 +12,7 @@ static void add(struct explain_answer *answer, struct arena *a, struct str name,
 static void add_fields(struct request *req, struct arena *a, struct explain_answer *answer)
 {
     struct headers presets = {0};
-    VEC_FOR(const struct set_header_conf, set, &req->location->proxy.set_headers)
-    {
+    VEC_FOR(const struct set_header_conf, set, &req->location->proxy.set_headers) {
         struct str value;
         if (!set->is_identity)
             continue;
@@ -22,7 +21,7 @@ static void add_fields(struct request *req, struct arena *a, struct explain_answ
     }
     identity_presets_add(req, &presets, &req->arena);
     HEADERS_FOR(it, &presets)
-    add(answer, a, it->name, it->value);
+        add(answer, a, it->name, it->value);
 }
 
 void explain_tell(struct request *req, struct arena *a, struct explain_answer *answer)

@@ -93,9 +93,9 @@ static void make_of_set(const struct location_set *set, uid_t uid, gid_t gid)
     make_of_map(&set->exact, uid, gid);
     make_of_map(&set->named, uid, gid);
     VEC_FOR(struct location_conf *, it, &set->prefixes)
-    make_of_location(*it, uid, gid);
+        make_of_location(*it, uid, gid);
     VEC_FOR(struct location_conf *, it, &set->regexes)
-    make_of_location(*it, uid, gid);
+        make_of_location(*it, uid, gid);
 }
 
 static void make_of_location(const struct location_conf *loc, uid_t uid, gid_t gid)
@@ -108,7 +108,7 @@ static void make_of_location(const struct location_conf *loc, uid_t uid, gid_t g
 void proxy_make_folders(const struct snapshot *s, uid_t uid, gid_t gid)
 {
     VEC_FOR(struct server_conf *, it, &s->http.servers)
-    make_of_set(&(*it)->locations, uid, gid);
+        make_of_set(&(*it)->locations, uid, gid);
 }
 
 void proxy_close_folders(void)

@@ -11,8 +11,7 @@
 /* RFC 9110, 7.6.1: every field that Connection names goes, then it. */
 static void remove_named_by_connection(struct headers *h)
 {
-    HEADERS_FOR(it, h)
-    {
+    HEADERS_FOR(it, h) {
         struct str rest = it->value, name;
         if (it->id != HEADER_CONNECTION)
             continue;
@@ -37,7 +36,7 @@ static void remove_hop_by_hop(struct headers *h)
 static void copy_headers(struct headers *to, struct arena *a, const struct headers *from)
 {
     HEADERS_FOR(it, from)
-    headers_add(to, a, it->name, it->value);
+        headers_add(to, a, it->name, it->value);
 }
 
 /* ------------------------------------------------------------------ request */
@@ -57,8 +56,7 @@ static struct set_fields evaluate(struct request *req, const struct proxy_conf *
     struct set_fields set = {
         ARENA_ARRAY(&req->arena, struct set_field, conf->set_headers.count + 1), 0};
 
-    VEC_FOR(const struct set_header_conf, it, &conf->set_headers)
-    {
+    VEC_FOR(const struct set_header_conf, it, &conf->set_headers) {
         struct str value = template_value(req, &it->value);
         set.items[set.count++] = (struct set_field){it->name, value};
     }
@@ -89,8 +87,8 @@ static void remove_replaced(struct headers *h, const struct set_fields *set)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         headers_remove(h, names[i]);
     HEADERS_FOR(it, h)
-    if (find_set(set, it->name) != NULL)
-        header_remove(it);
+        if (find_set(set, it->name) != NULL)
+            header_remove(it);
 }
 
 /* RFC 9110, 7.6.2; 0 never comes here. */
@@ -254,8 +252,7 @@ static void carry(struct request *req, const struct headers *from)
                                              HEADER_CACHE_CONTROL, HEADER_EXPIRES,
                                              HEADER_ACCEPT_RANGES};
 
-    HEADERS_FOR(it, from)
-    {
+    HEADERS_FOR(it, from) {
         bool taken = str_eq_nocase(it->name, STR("Content-Disposition"));
         for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
             taken |= it->id == names[i];
@@ -360,8 +357,7 @@ static void keep_upgrade(struct request *req, struct headers *h, const struct re
 
 static void take_carried(struct request *req, struct headers *h)
 {
-    HEADERS_FOR(it, &req->carried)
-    {
+    HEADERS_FOR(it, &req->carried) {
         if (it->id == HEADER_SET_COOKIE || headers_find_name(h, it->name) == NULL)
             headers_add(h, &req->arena, it->name, it->value);
     }
@@ -378,8 +374,7 @@ static void fill_response(struct request *req, const struct proxy_conf *conf,
     remove_hop_by_hop(&copy);
     *to = (struct response_head){
         .status = from->status, .reason = from->reason, .version = HTTP_1_1};
-    HEADERS_FOR(it, &copy)
-    {
+    HEADERS_FOR(it, &copy) {
         if (!is_hidden(conf, it))
             headers_add(&to->headers, &req->arena, it->name, it->value);
     }

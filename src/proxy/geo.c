@@ -14,8 +14,8 @@ static bool parse_forwarded(struct addr *a, struct str text)
 static bool is_proxy(const struct geo_conf *geo, const struct addr *a)
 {
     VEC_FOR(const struct cidr, c, &geo->proxies)
-    if (cidr_contains(c, a))
-        return true;
+        if (cidr_contains(c, a))
+            return true;
     return false;
 }
 

@@ -126,8 +126,8 @@ static bool is_set_here(const struct location_conf *loc, struct str name)
     if (identity_preset_sets(loc->proxy.client_identity, name))
         return true;
     VEC_FOR(const struct set_header_conf, set, &loc->proxy.set_headers)
-    if (set->is_identity && identity_name_is_same(name, set->name))
-        return true;
+        if (set->is_identity && identity_name_is_same(name, set->name))
+            return true;
     return false;
 }
 
@@ -135,8 +135,8 @@ static bool is_set_here(const struct location_conf *loc, struct str name)
 static bool is_stripped_here(const struct location_conf *loc, struct str name)
 {
     VEC_FOR(const struct str, it, &loc->proxy.identity_strip)
-    if (identity_name_is_same(name, *it))
-        return true;
+        if (identity_name_is_same(name, *it))
+            return true;
     return false;
 }
 
@@ -152,8 +152,8 @@ bool identity_header_is_one(const struct location_conf *loc, struct str name)
 static bool is_set_anywhere(const struct server_conf *s, struct str name)
 {
     VEC_FOR(const struct str, it, &s->http->identity_names)
-    if (identity_name_is_same(*it, name))
-        return true;
+        if (identity_name_is_same(*it, name))
+            return true;
     return false;
 }
 
@@ -174,13 +174,12 @@ static bool may_pass(const struct request *req, struct str name)
     /* Else a twin of the field that is set would come through beside it. */
     if (is_set_here(req->location, name))
         return false;
-    VEC_FOR(const struct identity_pass_conf, pass, &req->location->proxy.identity_pass)
-    {
+    VEC_FOR(const struct identity_pass_conf, pass, &req->location->proxy.identity_pass) {
         if (!identity_name_is_same(name, pass->name))
             continue;
         VEC_FOR(const struct cidr, c, &pass->from)
-        if (cidr_contains(c, client_addr(req->client)))
-            return true;
+            if (cidr_contains(c, client_addr(req->client)))
+                return true;
     }
     return false;
 }
@@ -188,14 +187,14 @@ static bool may_pass(const struct request *req, struct str name)
 void identity_headers_strip(const struct request *req, struct headers *h)
 {
     HEADERS_FOR(it, h)
-    if (is_proxy(it->name) ||
-        (identity_header_is_trusted(req, it->name) && !may_pass(req, it->name)))
-        header_remove(it);
+        if (is_proxy(it->name) ||
+            (identity_header_is_trusted(req, it->name) && !may_pass(req, it->name)))
+            header_remove(it);
 }
 
 void identity_headers_strip_response(const struct request *req, struct headers *h)
 {
     HEADERS_FOR(it, h)
-    if (identity_header_is_one(req->location, it->name))
-        header_remove(it);
+        if (identity_header_is_one(req->location, it->name))
+            header_remove(it);
 }

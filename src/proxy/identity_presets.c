@@ -373,8 +373,8 @@ struct str identity_preset_name(size_t n)
 static bool is_set_by_hand(const struct location_conf *loc, struct str name)
 {
     VEC_FOR(const struct set_header_conf, set, &loc->proxy.set_headers)
-    if (identity_name_is_same(name, set->name))
-        return true;
+        if (identity_name_is_same(name, set->name))
+            return true;
     return false;
 }
 

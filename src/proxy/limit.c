@@ -18,8 +18,7 @@ struct limits {
     struct timer *renewal;
 };
 
-/* ---- the worker -------------------------------------------------------------------------------
- */
+/* ---- the worker ------------------------------------------------------------------------------ */
 
 static void renew(void *owner)
 {
@@ -63,8 +62,7 @@ static unsigned worker_in(struct limits *l, const struct limit_zone *z)
     return *number;
 }
 
-/* ---- keys -------------------------------------------------------------------------------------
- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 /* False: the request does not count there. */
 static bool tag_of(struct request *req, const struct limit_zone *z, uint64_t *tag)
@@ -80,8 +78,7 @@ static bool tag_of(struct request *req, const struct limit_zone *z, uint64_t *ta
     return true;
 }
 
-/* ---- answers ----------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static const char *dry(const struct limit_answer *a)
 {
@@ -96,8 +93,7 @@ static enum limit_status reject(struct request *req, const struct limit_answer *
     return LIMIT_REJECTED;
 }
 
-/* ---- rates ------------------------------------------------------------------------------------
- */
+/* ---- rates ----------------------------------------------------------------------------------- */
 
 struct excess {
     const struct limit_req *limit; /* the one that was reached; NULL: none counts */
@@ -126,8 +122,7 @@ static bool ask_rates(struct request *req, const struct location_conf *loc, bool
                       struct excess *e)
 {
     int64_t now = clock_monotonic_ms();
-    VEC_FOR(const struct limit_req, r, &loc->limit_reqs)
-    {
+    VEC_FOR(const struct limit_req, r, &loc->limit_reqs) {
         struct rate rate = rate_of(r);
         uint64_t tag, excess;
         if (!tag_of(req, r->zone, &tag))
@@ -200,8 +195,7 @@ static bool limit_rate(struct request *req)
     return e.delay_ms > 0 && wait(req, a, &e);
 }
 
-/* ---- connections ------------------------------------------------------------------------------
- */
+/* ---- connections ----------------------------------------------------------------------------- */
 
 struct limit_hold {
     struct count_entry *entry;
@@ -233,8 +227,7 @@ static bool hold(struct request *req, const struct limit_conn *c, uint64_t tag)
 static void limit_connections(struct request *req)
 {
     const struct location_conf *loc = req->location;
-    VEC_FOR(const struct limit_conn, c, &loc->limit_conns)
-    {
+    VEC_FOR(const struct limit_conn, c, &loc->limit_conns) {
         uint64_t tag;
         if (!tag_of(req, c->zone, &tag))
             continue;
@@ -247,8 +240,7 @@ static void limit_connections(struct request *req)
     }
 }
 
-/* ---- the step ---------------------------------------------------------------------------------
- */
+/* ---- the step -------------------------------------------------------------------------------- */
 
 /* What error_page and redirects lead to is the same request. */
 enum step_result limits_step(struct request *req)

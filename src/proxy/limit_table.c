@@ -3,8 +3,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-/* ---- rates ------------------------------------------------------------------------------------
- */
+/* ---- rates ----------------------------------------------------------------------------------- */
 
 /* As it lies in the zone (ZONE_LAYOUT). */
 struct rate_entry {
@@ -86,8 +85,7 @@ enum rate_verdict rate_look(const struct zone *z, uint64_t tag, const struct rat
     return *excess <= r->burst ? RATE_PASSES : RATE_TOO_MANY;
 }
 
-/* ---- counts -----------------------------------------------------------------------------------
- */
+/* ---- counts ---------------------------------------------------------------------------------- */
 
 /* state: the worker's number above, how many it holds below; 0: free. Only that worker changes it,
  * until its lease has ended: one that slept for longer may find another's things in its place. */

@@ -60,8 +60,8 @@ static const struct template *find(struct request *req, const struct map_conf *m
     if (t || source.len == 0)
         return t;
     VEC_FOR(const struct map_regex, m, &map->regexes)
-    if (request_match(req, &m->regex, source))
-        return &m->value;
+        if (request_match(req, &m->regex, source))
+            return &m->value;
     return NULL;
 }
 

@@ -96,8 +96,8 @@ static bool rewrite_by_default(struct request *req, struct str url, struct str *
 static bool rewrite_url(struct request *req, struct str url, struct str *out)
 {
     VEC_FOR(const struct redirect_conf, r, &req->location->proxy.redirects)
-    if (rewrite_by(req, r, url, out))
-        return true;
+        if (rewrite_by(req, r, url, out))
+            return true;
     return rewrite_by_default(req, url, out);
 }
 

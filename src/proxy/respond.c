@@ -108,8 +108,8 @@ void respond_finish_head(struct request *req)
         headers_set(&head->headers, &req->arena, STR("Cache-Control"), STR("no-store"));
     }
     VEC_FOR(const struct add_header_conf, conf, &req->location->add_headers)
-    if (conf->always || is_add_header_status(head->status))
-        add_header(req, conf);
+        if (conf->always || is_add_header_status(head->status))
+            add_header(req, conf);
 }
 
 /* ---- sending ---- */
@@ -170,9 +170,9 @@ static const struct error_page_conf *find_error_page(const struct location_conf 
                                                      unsigned status)
 {
     VEC_FOR(const struct error_page_conf, page, &loc->error_pages)
-    for (size_t i = 0; i < page->codes.count; i++)
-        if (page->codes.items[i] == status)
-            return page;
+        for (size_t i = 0; i < page->codes.count; i++)
+            if (page->codes.items[i] == status)
+                return page;
     return NULL;
 }
 

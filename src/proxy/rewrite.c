@@ -187,8 +187,7 @@ static struct str variable_part(struct request *req, const struct variable *v, b
 static void expand(struct request *req, const struct rewrite_op *op, struct replacement *r)
 {
     const bool was_quoted = path_was_quoted(req);
-    VEC_FOR(const struct template_part, part, &op->value.parts)
-    {
+    VEC_FOR(const struct template_part, part, &op->value.parts) {
         bool is_last = part + 1 == op->value.parts.items + op->value.parts.count;
         if (part->variable) {
             bool escapes = was_quoted && (op->is_redirect || r->args_at != SIZE_MAX);
@@ -297,8 +296,7 @@ static enum op_result run_ops(struct run *run, const struct script *script)
         [REWRITE_SET] = run_set,         [REWRITE_IF] = run_if,       [REWRITE_RETURN] = run_return,
         [REWRITE_REWRITE] = run_rewrite, [REWRITE_BREAK] = run_break,
     };
-    VEC_FOR(const struct rewrite_op, op, &script->ops)
-    {
+    VEC_FOR(const struct rewrite_op, op, &script->ops) {
         enum op_result result = kinds[op->kind](run, op);
         if (result != OP_NEXT)
             return result;

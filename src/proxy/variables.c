@@ -137,8 +137,7 @@ static void keep_captures(struct request *req, const struct regex_conf *r,
     if (!req->captures)
         req->captures = ARENA_NEW(&req->arena, struct regex_captures);
     *req->captures = *c;
-    VEC_FOR(const struct regex_group, g, &r->groups)
-    {
+    VEC_FOR(const struct regex_group, g, &r->groups) {
         struct str value = g->group < c->count ? c->group[g->group] : STR_NONE;
         variable_assign(req, g->variable, value);
     }
@@ -196,8 +195,7 @@ bool variable_of_fields(struct request *req, const struct headers *h, struct str
         return false;
     const struct str separator = str_eq_nocase(name, STR("cookie")) ? STR("; ") : STR(", ");
     bool found = false;
-    HEADERS_FOR(it, h)
-    {
+    HEADERS_FOR(it, h) {
         if (!is_field_of(it->name, name))
             continue;
         *out = found ? arena_concat(&req->arena, (struct str[]){*out, separator, it->value}, 3)

@@ -328,8 +328,8 @@ VALUE(arg)
 VALUE(cookie)
 {
     HEADERS_FOR(it, &req->head.headers)
-    if (it->id == HEADER_COOKIE && variable_of_pairs(it->value, v->argument, out))
-        return true;
+        if (it->id == HEADER_COOKIE && variable_of_pairs(it->value, v->argument, out))
+            return true;
     return false;
 }
 

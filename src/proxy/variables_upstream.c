@@ -99,8 +99,7 @@ static bool upstream_cookie(struct request *req, const struct variable *v, struc
 {
     if (!req->upstream_headers)
         return false;
-    HEADERS_FOR(it, req->upstream_headers)
-    {
+    HEADERS_FOR(it, req->upstream_headers) {
         struct str first = it->value;
         first = str_cut(&first, ';'); /* attributes behind it are not cookies */
         if (it->id == HEADER_SET_COOKIE && variable_of_pairs(first, v->argument, out))

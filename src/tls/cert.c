@@ -8,8 +8,7 @@
 #include "der.h"
 #include "name.h"
 
-/* ---- signatures -------------------------------------------------------------------------------
- */
+/* ---- signatures ------------------------------------------------------------------------------ */
 
 /* MD5 and SHA-1 are missing on purpose (RFC 8446, 4.4.2.4), SHA-224 because nobody uses it. */
 static const struct {
@@ -134,8 +133,7 @@ bool signature_is_good(const struct signature_algorithm *a, const mbedtls_pk_con
            signature_of_digest_is_good(a, key, digest, signature);
 }
 
-/* ---- extensions -------------------------------------------------------------------------------
- */
+/* ---- extensions ------------------------------------------------------------------------------ */
 
 bool extension_next(struct str *rest, struct extension *e)
 {
@@ -347,8 +345,7 @@ static bool read_extensions(struct cert *c, struct str rest, const char **proble
     return rest.len == 0;
 }
 
-/* ---- the certificate --------------------------------------------------------------------------
- */
+/* ---- the certificate ------------------------------------------------------------------------- */
 
 static void read_key(struct cert *c)
 {

@@ -131,8 +131,7 @@ static struct str key_algorithm(const struct cert *c)
 
 static bool has_scheme_for(const struct certificate_request *r, struct str key)
 {
-    VEC_FOR(const uint16_t, number, &r->schemes)
-    {
+    VEC_FOR(const uint16_t, number, &r->schemes) {
         const struct scheme *s = find_scheme(*number);
         if (s && str_eq(s->key, key))
             return true;
@@ -143,8 +142,8 @@ static bool has_scheme_for(const struct certificate_request *r, struct str key)
 static bool has_authority(const struct certificate_request *r, struct str issuer)
 {
     VEC_FOR(const struct str, name, &r->authorities)
-    if (str_eq(*name, issuer))
-        return true;
+        if (str_eq(*name, issuer))
+            return true;
     return false;
 }
 

@@ -38,8 +38,7 @@ static bool is_pairs(struct str s)
     return s.len > 0 && s.len % 2 == 0;
 }
 
-/* ---- extensions ---------------------------------------------------------------------------------
- */
+/* ---- extensions ------------------------------------------------------------------------------ */
 
 /* A host name as DNS has it; what else could stand there never names a server of ours. */
 static bool is_host_name(struct str s)
@@ -188,8 +187,7 @@ static bool read_body(struct client_hello *h, struct arena *a, struct str in, st
     return read_extensions(h, a, list, v);
 }
 
-/* ---- records ------------------------------------------------------------------------------------
- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 /* Adds the records from h->scanned on to the count of gathered octets. True: the message is whole.
  */

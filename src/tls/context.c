@@ -12,8 +12,7 @@
 #include "random.h"
 #include "resume.h"
 
-/* ---- certificates, keys and tickets -------------------------------------------------------------
- */
+/* ---- certificates, keys and tickets ---------------------------------------------------------- */
 
 /* mbedTLS shows clients no certificate that is not meant for servers. */
 static void warn_about_usage(const struct tls_report *r, const struct key_pair *pair)
@@ -68,8 +67,7 @@ static bool choose_tickets(struct tls_context *c, struct tls_pool *p, const stru
     return t != NULL;
 }
 
-/* ---- the context -------------------------------------------------------------------------------
- */
+/* ---- the context ----------------------------------------------------------------------------- */
 
 static struct str *copy_paths(struct arena *a, const struct str *paths, size_t count)
 {

@@ -6,8 +6,7 @@
 #include "der.h"
 #include "name.h"
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 enum { REMOVE_FROM_CRL = 8 }; /* the reason, RFC 5280, 5.3.1 */
 
@@ -234,8 +233,7 @@ bool crl_read(struct crl *l, struct arena *a, struct str der, const char **probl
     return true;
 }
 
-/* ---- looking up -------------------------------------------------------------------------------
- */
+/* ---- looking up ------------------------------------------------------------------------------ */
 
 static bool is_signed_by(const struct crl *l, const struct cert *issuer)
 {
@@ -313,8 +311,7 @@ static const struct crl_entry *find_entry(const struct crl *l, struct str serial
     return bsearch(&key, l->entries, l->count, sizeof *l->entries, compare_entries);
 }
 
-/* ---- delta lists (RFC 5280, 5.2.4) --------------------------------------------------------------
- */
+/* ---- delta lists (RFC 5280, 5.2.4) ----------------------------------------------------------- */
 
 /* Both are not negative and trimmed. */
 static int compare_numbers(struct str a, struct str b)
@@ -398,8 +395,7 @@ static const struct crl_entry *entry_of(const struct question *q, const struct c
     return is_removed ? NULL : last;
 }
 
-/* ---- what a list says -------------------------------------------------------------------------
- */
+/* ---- what a list says ------------------------------------------------------------------------ */
 
 static void append_date(struct buf *out, time_t when)
 {

@@ -7,8 +7,7 @@
 #include "portcullis/base/memory.h"
 #include "trust.h"
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 /* Behind what came before. */
 static struct str put(char **to, struct str s)
@@ -70,8 +69,7 @@ void identity_unref(struct identity *i)
     mem_free(i);
 }
 
-/* ---- the verdict ------------------------------------------------------------------------------
- */
+/* ---- the verdict ----------------------------------------------------------------------------- */
 
 static struct str verify_text(struct identity *i)
 {
@@ -209,8 +207,7 @@ struct str identity_public_key(const struct identity *i)
     return i->cert.spki;
 }
 
-/* ---- values -----------------------------------------------------------------------------------
- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 struct str identity_verify_text(const struct identity *i)
 {

@@ -10,8 +10,7 @@
 #include "name.h"
 #include "portcullis/base/base64.h"
 
-/* ---- values, one after the other -------------------------------------------------------------
- */
+/* ---- values, one after the other ------------------------------------------------------------- */
 
 bool identity_any_attribute(struct str name, const char *attribute,
                             bool (*each)(void *owner, struct str value), void *owner)
@@ -69,8 +68,7 @@ bool identity_any_name(const struct identity *i, enum identity_fact fact,
     return false;
 }
 
-/* ---- nginx's ----------------------------------------------------------------------------------
- */
+/* ---- nginx's --------------------------------------------------------------------------------- */
 
 static void append_certificate(struct buf *out, struct str der)
 {
@@ -179,8 +177,7 @@ static void append_sha256(struct identity *i, struct buf *out)
     append_digest(out, i->chain[0], MBEDTLS_MD_SHA256);
 }
 
-/* ---- our own ------------------------------------------------------------------------------------
- */
+/* ---- our own --------------------------------------------------------------------------------- */
 
 static void append_escaped(struct buf *out, struct str s, const char *also)
 {
@@ -383,8 +380,7 @@ struct str identity_fact(struct identity *i, enum identity_fact fact)
     return i->facts[fact];
 }
 
-/* ---- DER --------------------------------------------------------------------------------------
- */
+/* ---- DER ------------------------------------------------------------------------------------- */
 
 struct str identity_subject_der(const struct identity *i)
 {

@@ -22,8 +22,7 @@ struct key_process {
     void *owner;
 };
 
-/* ---- loading ----------------------------------------------------------------------------------
- */
+/* ---- loading --------------------------------------------------------------------------------- */
 
 static struct key *load(const struct key_request *q, const char **problem)
 {
@@ -67,8 +66,7 @@ static void on_load(struct key_process *p, const struct key_request *q, struct k
     p->keys[p->key_count++] = k;
 }
 
-/* ---- signing ----------------------------------------------------------------------------------
- */
+/* ---- signing --------------------------------------------------------------------------------- */
 
 static void on_sign(struct key_process *p, const struct key_request *q, struct key_answer *a)
 {
@@ -81,8 +79,7 @@ static void on_sign(struct key_process *p, const struct key_request *q, struct k
                                 sizeof a->sign.signature, &a->sign.size, random_for_mbedtls, NULL);
 }
 
-/* ---- lines ------------------------------------------------------------------------------------
- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static void add_line(struct key_process *p, int fd)
 {

@@ -92,8 +92,7 @@ struct key *key_load_remote(const int *line, struct str path, struct str passwor
     return a.rc == 0 ? make(line, &a) : NULL;
 }
 
-/* ---- the pool ---------------------------------------------------------------------------------
- */
+/* ---- the pool -------------------------------------------------------------------------------- */
 
 void tls_pool_ask_for_keys(struct tls_pool *p, int socket)
 {

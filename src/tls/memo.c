@@ -17,8 +17,7 @@ static_assert((ROWS & (ROWS - 1)) == 0, "a row is some bits of a name");
 static struct memo_name rows[ROWS][WAYS];
 static bool is_used; /* else its memory was never touched */
 
-/* ---- names --------------------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static int add(mbedtls_sha256_context *sha, const void *data, size_t size)
 {
@@ -44,8 +43,7 @@ static bool name_of(const struct cert *c, const struct cert *issuer, const unsig
     return rc == 0;
 }
 
-/* ---- rows ---------------------------------------------------------------------------------------
- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 static struct memo_name *row_of(const struct memo_name *n)
 {
@@ -81,8 +79,7 @@ void memo_add(const struct memo_name *n)
     put_first(row_of(n), WAYS - 1, n); /* the row's oldest falls out */
 }
 
-/* ---- use ----------------------------------------------------------------------------------------
- */
+/* ---- use ------------------------------------------------------------------------------------- */
 
 bool memo_signature_is_good(const struct cert *c, const struct cert *issuer)
 {

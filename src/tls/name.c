@@ -186,8 +186,7 @@ bool name_is_valid(struct str name)
     return !w.is_malformed && w.rdns.len == 0;
 }
 
-/* ---- comparison: RFC 5280, 7.1 ----------------------------------------------------------------
- */
+/* ---- comparison: RFC 5280, 7.1 --------------------------------------------------------------- */
 
 /* The octets of a value with case folded and blanks squeezed. */
 struct folded {
@@ -290,8 +289,7 @@ uint32_t name_hash(struct str name)
     return h;
 }
 
-/* ---- text -------------------------------------------------------------------------------------
- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 /* "1.2.840.…" (X.690, 8.19). */
 void oid_append(struct buf *out, struct str oid)

@@ -169,8 +169,8 @@ enum pkcs12_result pkcs12_read(struct bundle *b, struct arena *a, struct str oct
     if (result != PKCS12_READ)
         return result;
     VEC_FOR(const struct str, der, &own.certificates)
-    *VEC_PUSH(a, &b->certificates) = *der;
+        *VEC_PUSH(a, &b->certificates) = *der;
     VEC_FOR(const struct str, der, &others.certificates)
-    *VEC_PUSH(a, &b->certificates) = *der;
+        *VEC_PUSH(a, &b->certificates) = *der;
     return PKCS12_READ;
 }

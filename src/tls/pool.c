@@ -12,8 +12,7 @@
 #include "portcullis/base/memory.h"
 #include "portcullis/base/random.h"
 
-/* ---- reports ----------------------------------------------------------------------------------
- */
+/* ---- reports --------------------------------------------------------------------------------- */
 
 bool tls_report_problem(const struct tls_report *r, enum log_level level, const char *format, ...)
 {
@@ -28,8 +27,7 @@ bool tls_report_problem(const struct tls_report *r, enum log_level level, const 
     return false;
 }
 
-/* ---- the pool ---------------------------------------------------------------------------------
- */
+/* ---- the pool -------------------------------------------------------------------------------- */
 
 struct tls_pool *tls_pool_new(void)
 {
@@ -70,8 +68,7 @@ void tls_pool_free(struct tls_pool *p)
     mem_free(p);
 }
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 /* What a kind of file is called, what its blocks are labelled, and who takes one. */
 struct file_kind {
@@ -156,8 +153,7 @@ static bool load_file(const struct tls_report *r, const struct file_kind *kind, 
     return good;
 }
 
-/* ---- trust ------------------------------------------------------------------------------------
- */
+/* ---- trust ----------------------------------------------------------------------------------- */
 
 static bool add_ca(void *owner, struct str der, const char **problem)
 {
@@ -308,8 +304,7 @@ const struct trust_set *pool_trust(struct tls_pool *p, const struct tls_settings
     return t;
 }
 
-/* ---- certificates and keys ---------------------------------------------------------------------
- */
+/* ---- certificates and keys ------------------------------------------------------------------- */
 
 /* Extensions in our own certificates are for the clients to judge. */
 static int accept_extension(void *unused, mbedtls_x509_crt const *crt, mbedtls_x509_buf const *oid,
@@ -390,8 +385,7 @@ struct key_pair *pool_pair(struct tls_pool *p, struct str certificate, struct st
     return pair;
 }
 
-/* ---- ticket keys --------------------------------------------------------------------------------
- */
+/* ---- ticket keys ----------------------------------------------------------------------------- */
 
 static bool add_ticket_key(struct ticket_keys *keys, struct str path, const struct tls_report *r)
 {

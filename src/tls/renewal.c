@@ -14,8 +14,7 @@ static struct tls_context *context_at(struct list *link)
     return CONTAINER_OF(link, struct tls_context, link);
 }
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 struct paths {
     VEC(struct str) list;
@@ -49,8 +48,7 @@ size_t tls_pool_files(const struct tls_pool *p, struct arena *a, const struct st
     return found.list.count;
 }
 
-/* ---- reading again ----------------------------------------------------------------------------
- */
+/* ---- reading again --------------------------------------------------------------------------- */
 
 static void free_fresh(struct tls_pool *fresh)
 {
@@ -79,8 +77,7 @@ static struct tls_pool *read_again(const struct tls_pool *p, int key_line, struc
     return NULL;
 }
 
-/* ---- lists ------------------------------------------------------------------------------------
- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 /* Of the same issuer and key, about the same certificates. */
 static bool is_sequel(const struct crl *l, const struct crl *of)
@@ -117,8 +114,7 @@ static bool has_certificate(const struct trust *t, const struct trust_cert *c)
     return false;
 }
 
-/* ---- looking over -----------------------------------------------------------------------------
- */
+/* ---- looking over ---------------------------------------------------------------------------- */
 
 static bool refuse(const struct tls_report *r, struct str path, struct str name, const char *words)
 {
@@ -172,8 +168,7 @@ static bool is_sound(const struct tls_context *c, const struct trust *before,
     return good;
 }
 
-/* ---- telling ----------------------------------------------------------------------------------
- */
+/* ---- telling --------------------------------------------------------------------------------- */
 
 static void tell(struct buf *what, const char *sign_and_kind, struct str name)
 {
@@ -245,8 +240,7 @@ static void tell_pairs(struct buf *what, const struct tls_context *now,
     }
 }
 
-/* ---- all of it ---------------------------------------------------------------------------------
- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 /* Blocks that name the same files share what is in them. */
 static bool is_first_of_its_set(const struct tls_pool *p, const struct tls_context *c)

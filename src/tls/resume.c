@@ -45,8 +45,7 @@ void resume_leave(void)
     entered = NULL;
 }
 
-/* ---- what a ticket is for -----------------------------------------------------------------------
- */
+/* ---- what a ticket is for -------------------------------------------------------------------- */
 
 static struct str join(struct arena *a, struct str first, struct str second)
 {
@@ -101,8 +100,7 @@ static int64_t seconds_left(const struct tls_context *c, int64_t proved_at)
     return c->settings.session_timeout_ms / 1000 - (clock_wall() - proved_at);
 }
 
-/* ---- issuing ------------------------------------------------------------------------------------
- */
+/* ---- issuing --------------------------------------------------------------------------------- */
 
 /* RFC 7627, 5.4: without the extension a TLS 1.2 session could be one that an attacker set up with
  * both ends. */
@@ -203,8 +201,7 @@ static int keep_session(void *owner, const unsigned char *id, size_t size,
                                                              : MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE;
 }
 
-/* ---- taking -------------------------------------------------------------------------------------
- */
+/* ---- taking ---------------------------------------------------------------------------------- */
 
 static bool has_suite(const struct tls_context *c, int suite)
 {
@@ -312,8 +309,7 @@ static int find_session(void *owner, const unsigned char *id, size_t size, mbedt
     return rc;
 }
 
-/* ---- names --------------------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 /* Each has one, also where no ticket was made of it. */
 static struct str root_of(const mbedtls_ssl_session *m)
@@ -343,8 +339,7 @@ struct str resume_session_id(struct tls_session *s)
     return id;
 }
 
-/* ---- configuration ------------------------------------------------------------------------------
- */
+/* ---- configuration --------------------------------------------------------------------------- */
 
 void resume_configure(struct tls_context *c)
 {

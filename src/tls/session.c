@@ -17,8 +17,7 @@ enum {
     HANDSHAKE_OCTETS_MAX = 131072,
 };
 
-/* ---- wire ---------------------------------------------------------------------------------------
- */
+/* ---- wire ------------------------------------------------------------------------------------ */
 
 static size_t take(struct buf *from, unsigned char *out, size_t size)
 {
@@ -85,8 +84,7 @@ static int send_wire(void *owner, const unsigned char *data, size_t size)
     return (int)size;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 struct tls_session *tls_session_new(struct tls_session_hooks hooks)
 {
@@ -126,8 +124,7 @@ bool session_set_up(struct tls_session *s, const mbedtls_ssl_config *config)
     return true;
 }
 
-/* ---- the ClientHello ----------------------------------------------------------------------------
- */
+/* ---- the ClientHello ------------------------------------------------------------------------- */
 
 /* mbedTLS gets the message that was read here, octet for octet, in one record: as one that speaks
  * TLS 1.2 alone it takes no other. Records are not part of what a handshake is made of (RFC 8446,
@@ -214,8 +211,7 @@ static enum tls_status read_hello(struct tls_session *s)
     return choose_context(s);
 }
 
-/* ---- the handshake ------------------------------------------------------------------------------
- */
+/* ---- the handshake --------------------------------------------------------------------------- */
 
 /* Our verdict is on what mbedTLS checked possession of: both must mean the same key. */
 static bool same_key(const mbedtls_x509_crt *crt, const struct identity *i)
@@ -340,8 +336,7 @@ static enum tls_status shake_hands(struct tls_session *s)
     return s->status;
 }
 
-/* ---- data ---------------------------------------------------------------------------------------
- */
+/* ---- data ------------------------------------------------------------------------------------ */
 
 static void receive(struct tls_session *s, struct buf *plain, size_t plain_max)
 {
@@ -384,8 +379,7 @@ bool tls_session_has_pending(const struct tls_session *s)
     return s->status == TLS_OPEN && mbedtls_ssl_check_pending(&s->ssl) != 0;
 }
 
-/* ---- what there is to know ----------------------------------------------------------------------
- */
+/* ---- what there is to know ------------------------------------------------------------------- */
 
 enum tls_status tls_session_status(const struct tls_session *s)
 {

@@ -18,8 +18,7 @@ enum {
     KEY_UPDATES_MAX = 32,
 };
 
-/* ---- in -----------------------------------------------------------------------------------------
- */
+/* ---- in -------------------------------------------------------------------------------------- */
 
 static void note_data(struct tls_session *s)
 {
@@ -121,8 +120,7 @@ bool session_open_records(struct tls_session *s, struct buf *plain, size_t plain
     return true;
 }
 
-/* ---- out ----------------------------------------------------------------------------------------
- */
+/* ---- out ------------------------------------------------------------------------------------- */
 
 /* What is left of data goes through mbedTLS. */
 static struct str seal_records(struct tls_session *s, struct str data, size_t most)

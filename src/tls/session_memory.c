@@ -11,8 +11,7 @@
 #include "portcullis/base/memory.h"
 #include "session_internal.h"
 
-/* ---- buffers, lent ------------------------------------------------------------------------------
- */
+/* ---- buffers, lent --------------------------------------------------------------------------- */
 
 /* As many as stay; more are freed. */
 enum { POOL_MAX = 32 };
@@ -106,8 +105,7 @@ void session_wake(struct tls_session *s)
     s->is_resting = false;
 }
 
-/* ---- the handshake, forgotten -------------------------------------------------------------------
- */
+/* ---- the handshake, forgotten ---------------------------------------------------------------- */
 
 /* Of the ClientHello, only what may be asked for later. */
 static void shrink_hello(struct tls_session *s)

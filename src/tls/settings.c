@@ -4,8 +4,7 @@
 
 #include "suites.h"
 
-/* ---- tables -----------------------------------------------------------------------------------
- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 enum {
     AUTH_RSA = 1 << 0,
@@ -121,8 +120,7 @@ static const struct group {
 };
 enum { GROUPS = sizeof groups / sizeof *groups };
 
-/* ---- OpenSSL's cipher list language ------------------------------------------------------------
- */
+/* ---- OpenSSL's cipher list language ---------------------------------------------------------- */
 
 /* Suites in the list so far, and those that "!" has banned for good. */
 struct selection {
@@ -224,8 +222,7 @@ size_t suites_from_cipher_list(int out[static SUITES_MAX], struct str openssl_li
     return l.count;
 }
 
-/* ---- plain lists ------------------------------------------------------------------------------
- */
+/* ---- plain lists ----------------------------------------------------------------------------- */
 
 size_t suites_from_ciphersuites(int out[static SUITES_MAX], struct str list, struct str *bad)
 {
@@ -300,8 +297,7 @@ bool tls_curves_check(struct str list, struct str *bad)
     return groups_from_curves(out, list, bad) > 0;
 }
 
-/* ---- names ------------------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 struct str suite_name(unsigned id)
 {

@@ -15,8 +15,7 @@ enum {
     LENGTH = 3,                                /* before each certificate */
 };
 
-/* ---- the state as octets ------------------------------------------------------------------------
- */
+/* ---- the state as octets --------------------------------------------------------------------- */
 
 static void put(struct buf *out, uint64_t value, unsigned octets)
 {
@@ -87,8 +86,7 @@ static bool take_state(struct ticket *t, struct str in)
     return good && in.len == 0 && t->secret.len <= TICKET_SECRET_MAX;
 }
 
-/* ---- sealing ------------------------------------------------------------------------------------
- */
+/* ---- sealing --------------------------------------------------------------------------------- */
 
 static bool seal(struct ticket_key *key, struct str bound_to, struct str plain, unsigned char *out)
 {

@@ -40,8 +40,7 @@ struct ticket_keys {
     uint64_t period; /* of keys[0]; 0: none yet */
 };
 
-/* ---- derivation -------------------------------------------------------------------------------
- */
+/* ---- derivation ------------------------------------------------------------------------------ */
 
 static void derive(const char *label, struct str secret, unsigned char out[static SECRET])
 {
@@ -66,8 +65,7 @@ static void set_key(struct ticket_key *key, struct str secret)
     mem_wipe(aes, sizeof aes);
 }
 
-/* ---- the ratchet ------------------------------------------------------------------------------
- */
+/* ---- the ratchet ----------------------------------------------------------------------------- */
 
 static void check_of(const struct slot *s, unsigned char out[static SECRET])
 {
@@ -173,8 +171,7 @@ static void look_at_clock(struct ticket_keys *k)
         turn(k, period);
 }
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 struct ticket_keys *ticket_keys_fixed(void)
 {
@@ -220,8 +217,7 @@ void ticket_keys_free(struct ticket_keys *k)
     mem_free(k);
 }
 
-/* ---- use --------------------------------------------------------------------------------------
- */
+/* ---- use ------------------------------------------------------------------------------------- */
 
 struct ticket_key *ticket_keys_current(struct ticket_keys *k)
 {

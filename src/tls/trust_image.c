@@ -60,8 +60,7 @@ static struct str *crl_text(struct crl *l, size_t i)
 
 enum { CRL_TEXTS = sizeof crl_texts / sizeof *crl_texts };
 
-/* ---- packing ----------------------------------------------------------------------------------
- */
+/* ---- packing --------------------------------------------------------------------------------- */
 
 struct packer {
     int fd;
@@ -229,8 +228,7 @@ int trust_image_make(const struct tls_pool *pool)
     return -1;
 }
 
-/* ---- mapping ----------------------------------------------------------------------------------
- */
+/* ---- mapping --------------------------------------------------------------------------------- */
 
 struct trust_image {
     char *memory;
@@ -333,8 +331,7 @@ static struct trust_image *map(int fd)
     return NULL;
 }
 
-/* ---- adopting ---------------------------------------------------------------------------------
- */
+/* ---- adopting -------------------------------------------------------------------------------- */
 
 static bool has_key(const struct trust_image *i, const struct packed_server *server, struct str key)
 {

@@ -50,8 +50,7 @@ struct search {
     struct verify_trace *trace; /* may be NULL */
 };
 
-/* ---- failures ---------------------------------------------------------------------------------
- */
+/* ---- failures -------------------------------------------------------------------------------- */
 
 /* "CN=client expired 2020-02-01, issuer CN=my-ca, serial 0A1B" */
 static void describe(struct search *s, const struct cert *c, struct str words)
@@ -98,8 +97,7 @@ static bool fail(struct search *s, enum rank rank, enum refusal refusal, const s
     return true;
 }
 
-/* ---- judging a complete path -------------------------------------------------------------------
- */
+/* ---- judging a complete path ----------------------------------------------------------------- */
 
 /* The verdict stops at the first objection; an explanation has them all. */
 static void note_checks(const struct search *s)
@@ -140,8 +138,7 @@ static bool judge(struct search *s)
     return r == REFUSAL_NONE;
 }
 
-/* ---- searching --------------------------------------------------------------------------------
- */
+/* ---- searching ------------------------------------------------------------------------------- */
 
 static bool extend(struct search *s);
 

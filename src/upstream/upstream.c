@@ -17,11 +17,10 @@ _Static_assert(sizeof balancers / sizeof balancers[0] == BALANCERS,
 static void fill_set(struct upstream *u, struct peer_set *set, bool backup)
 {
     VEC_FOR(const struct peer_conf, conf, &u->conf->peers)
-    set->count += conf->backup == backup;
+        set->count += conf->backup == backup;
     set->items = ARENA_ARRAY(&u->arena, struct peer, set->count);
     size_t i = 0;
-    VEC_FOR(const struct peer_conf, conf, &u->conf->peers)
-    {
+    VEC_FOR(const struct peer_conf, conf, &u->conf->peers) {
         if (conf->backup != backup)
             continue;
         peer_init(&set->items[i++], conf, &u->arena);
@@ -98,7 +97,7 @@ static unsigned count_usable(const struct upstream *u)
     unsigned n = 0;
 
     VEC_FOR(const struct peer_conf, conf, &u->conf->peers)
-    n += !conf->down;
+        n += !conf->down;
     return n;
 }
 

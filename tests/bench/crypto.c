@@ -51,8 +51,7 @@ static int random_octets(void *unused, unsigned char *out, size_t size)
     return 0;
 }
 
-/* ---- primitives -------------------------------------------------------------------------------
- */
+/* ---- primitives ------------------------------------------------------------------------------ */
 
 /* Rounds last about 20 ms. */
 static void measure(const char *name, void (*once)(void))
@@ -216,8 +215,7 @@ static void measure_primitives(const char *rsa_dir)
     measure_agreement("P-384 ECDH, both halves", PSA_ECC_FAMILY_SECP_R1, 384);
 }
 
-/* ---- handshakes: OpenSSL the client; the server ours or OpenSSL's -----------------------------
- */
+/* ---- handshakes: OpenSSL the client; the server ours or OpenSSL's ---------------------------- */
 
 struct end {
     const struct tls_context *ours; /* or */

@@ -17,8 +17,7 @@ static void must(bool ok, const char *what)
     abort();
 }
 
-/* ---- keys ------------------------------------------------------------------------------------
- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 static EVP_PKEY *keys[KEYS];
 static CONF *sections; /* that texts of extensions refer to */
@@ -49,8 +48,7 @@ void encode_deinit(void)
         EVP_PKEY_free(keys[i]);
 }
 
-/* ---- pieces ----------------------------------------------------------------------------------
- */
+/* ---- pieces ---------------------------------------------------------------------------------- */
 
 static X509_EXTENSION *extension(int nid, const char *text)
 {
@@ -113,8 +111,7 @@ static void set_time(ASN1_TIME *t, long offset)
     must(ASN1_TIME_set(t, WORLD_NOW + offset) != NULL, "a time");
 }
 
-/* ---- certificates ----------------------------------------------------------------------------
- */
+/* ---- certificates ---------------------------------------------------------------------------- */
 
 static void add_key_id(X509 *x, const struct cert_spec *c)
 {
@@ -216,8 +213,7 @@ static X509 *encode_cert(const struct world *w, const struct cert_spec *c)
     return x;
 }
 
-/* ---- revocation lists ------------------------------------------------------------------------
- */
+/* ---- revocation lists ------------------------------------------------------------------------ */
 
 static void add_crl_integer(X509_CRL *x, int nid, int value, bool is_critical)
 {
@@ -303,8 +299,7 @@ static X509_CRL *encode_list(const struct world *w, const struct list_spec *l)
     return x;
 }
 
-/* ---- the whole -------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 /* OpenSSL judges what it reads from the DER, as we do, not what it has in memory. */
 void world_encode(struct world *w)

@@ -35,8 +35,7 @@ struct tally {
     unsigned long worlds, agreements[CLASSES], rows[ROWS_MAX];
 };
 
-/* ---- ours ------------------------------------------------------------------------------------
- */
+/* ---- ours ------------------------------------------------------------------------------------ */
 
 /* The client's certificates, leaf first, as places in world.certs. */
 struct sent {
@@ -102,8 +101,7 @@ static void judge_by_us(const struct world *w, const struct sent *sent, struct v
     trust_free(t);
 }
 
-/* ---- theirs ----------------------------------------------------------------------------------
- */
+/* ---- theirs ---------------------------------------------------------------------------------- */
 
 struct passing {
     const struct world *w;
@@ -224,8 +222,7 @@ static bool they_accept_our_path(const struct world *w, struct verdict *v)
     return v->theirs == X509_V_OK;
 }
 
-/* ---- both ------------------------------------------------------------------------------------
- */
+/* ---- both ------------------------------------------------------------------------------------ */
 
 static bool any_row(const struct verdict *v)
 {

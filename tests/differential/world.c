@@ -3,8 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- what is drawn ---------------------------------------------------------------------------
- */
+/* ---- what is drawn --------------------------------------------------------------------------- */
 
 uint64_t random_next(uint64_t *state)
 {
@@ -61,8 +60,7 @@ static bool is_full(const struct world *w)
     return w->count + 2 > CERTS_MAX;
 }
 
-/* ---- twists: one thing each ------------------------------------------------------------------
- */
+/* ---- twists: one thing each ------------------------------------------------------------------ */
 
 static void twist_dates(struct world *w, uint64_t *r)
 {
@@ -368,8 +366,7 @@ static void twist_ca_as_client(struct world *w, uint64_t *r)
     c->is_trusted = percent(r, 30);
 }
 
-/* ---- twists of revocation lists --------------------------------------------------------------
- */
+/* ---- twists of revocation lists -------------------------------------------------------------- */
 
 static void add_lists(struct world *w)
 {
@@ -558,8 +555,7 @@ static const struct {
     {"list-leaf-only", 2, twist_list_leaf_only},
 };
 
-/* ---- a world ---------------------------------------------------------------------------------
- */
+/* ---- a world --------------------------------------------------------------------------------- */
 
 static void straight_chain(struct world *w, int intermediates)
 {

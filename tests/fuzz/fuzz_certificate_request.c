@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     arena_init(&a, 1024);
     if (certificate_request_read(&r, &a, rest, data[0] & 1))
         VEC_FOR(const uint16_t, number, &r.schemes)
-    assert(certificate_request_scheme(*number, &a).len > 0);
+            assert(certificate_request_scheme(*number, &a).len > 0);
     assert(certificate_request_fits(&r, &rest, 1) <= REQUEST_OTHER_KEY);
     arena_deinit(&a);
     return 0;

@@ -14,8 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* ---- globs, by their definition ----------------------------------------------------------------
- */
+/* ---- globs, by their definition -------------------------------------------------------------- */
 
 enum { GLOB_MAX = 24 };
 
@@ -64,8 +63,7 @@ static void check_glob(struct str pattern, struct str value)
                glob_by_definition(pattern, value, is_dn));
 }
 
-/* ---- lists -------------------------------------------------------------------------------------
- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 static void on_problem(void *owner, enum log_level level, struct str message)
 {

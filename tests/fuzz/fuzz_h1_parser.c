@@ -19,7 +19,7 @@ static uint64_t add(uint64_t said, const char *data, size_t len)
 static uint64_t add_fields(uint64_t said, const struct headers *headers)
 {
     HEADERS_FOR(it, headers)
-    said = add(add(said, it->name.ptr, it->name.len), it->value.ptr, it->value.len);
+        said = add(add(said, it->name.ptr, it->name.len), it->value.ptr, it->value.len);
     return said * 31;
 }
 

@@ -8,8 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* ---- a certificate -----------------------------------------------------------------------------
- */
+/* ---- a certificate --------------------------------------------------------------------------- */
 
 static void append_der(struct buf *out, unsigned tag, struct str content)
 {
@@ -90,8 +89,7 @@ static void make_certificate(struct buf *out, struct str in)
     buf_deinit(&subject);
 }
 
-/* ---- what is told ------------------------------------------------------------------------------
- */
+/* ---- what is told ---------------------------------------------------------------------------- */
 
 static void check_line(struct str value)
 {

@@ -30,8 +30,7 @@ static bool read_head(struct h1_parser *p, enum h1_direction d, struct arena *a,
 static void expect_same_fields(const struct headers *a, const struct headers *b)
 {
     size_t n = 0;
-    HEADERS_FOR(it, a)
-    {
+    HEADERS_FOR(it, a) {
         assert(n < b->count);
         assert(str_eq(it->name, b->items[n].name) && str_eq(it->value, b->items[n].value));
         n++;

@@ -32,8 +32,7 @@ enum {
     SESSIONS_MAX = 3,               /* one after the other, each resumes the one before */
     KEPT_MAX = 65536 + 16384 + 512, /* octets that came and were not used */
 };
-/* ---- a connection -------------------------------------------------------------------------------
- */
+/* ---- a connection ---------------------------------------------------------------------------- */
 
 /* What one side sends and the other one gets. */
 struct way {
@@ -121,8 +120,7 @@ static void end_session(struct run *r)
     r->to_server = r->to_client = (struct way){0};
 }
 
-/* ---- what must hold -----------------------------------------------------------------------------
- */
+/* ---- what must hold -------------------------------------------------------------------------- */
 
 static bool has_begun(const struct str whole, const struct str part)
 {
@@ -209,8 +207,7 @@ static void go_on(struct run *r, size_t step)
     } while (moved > 0);
 }
 
-/* ---- operations ---------------------------------------------------------------------------------
- */
+/* ---- operations ------------------------------------------------------------------------------ */
 
 static struct way *next_way(struct run *r)
 {
@@ -522,8 +519,7 @@ static void (*const operations[])(struct run *r) = {
     op_again,
 };
 
-/* ---- a run --------------------------------------------------------------------------------------
- */
+/* ---- a run ----------------------------------------------------------------------------------- */
 
 /* All that came was for an HTTP server: read as it came, and whole. */
 static void read_http(struct run *r)

@@ -14,8 +14,7 @@
 #include "portcullis/tls/context.h"
 #include "session_files.h"
 
-/* ---- randomness ---------------------------------------------------------------------------------
- */
+/* ---- randomness ------------------------------------------------------------------------------ */
 
 /* Where the whole program is a fuzzer, the same input meets the same keys. */
 #if defined(PORTCULLIS_FUZZER)
@@ -61,8 +60,7 @@ static void fix_random(void)
 }
 #endif
 
-/* ---- who meets whom -----------------------------------------------------------------------------
- */
+/* ---- who meets whom -------------------------------------------------------------------------- */
 
 /* An impostor shows the good certificate and has another key. */
 enum server {

@@ -23,8 +23,7 @@ const char *crypto_version(void);
 bool crypto_equal(const void *a, const void *b, size_t size);
 void crypto_wipe(void *p, size_t size);
 
-/* ---- hashes, FIPS 180-4. A context is copied by assignment. -----------------------------------
- */
+/* ---- hashes, FIPS 180-4. A context is copied by assignment. ---------------------------------- */
 
 struct crypto_sha1 {
     uint64_t state[12];
@@ -50,8 +49,7 @@ void crypto_sha512_update(struct crypto_sha512 *s, const void *data, size_t size
 void crypto_sha512_finish(struct crypto_sha512 *s, unsigned char *out); /* 64, or 48 */
 void crypto_sha512_block(struct crypto_sha512 *s, const unsigned char block[static 128]);
 
-/* ---- AEAD: one key, one message at a time -----------------------------------------------------
- */
+/* ---- AEAD: one key, one message at a time ---------------------------------------------------- */
 
 enum crypto_cipher {
     CRYPTO_AES_128_GCM,
@@ -91,8 +89,7 @@ bool crypto_aead_update(struct crypto_aead *a, const unsigned char *in, size_t s
                         unsigned char *out);
 bool crypto_aead_finish(struct crypto_aead *a, unsigned char *tag, size_t tag_size);
 
-/* ---- elliptic curves --------------------------------------------------------------------------
- */
+/* ---- elliptic curves ------------------------------------------------------------------------- */
 
 enum crypto_curve {
     CRYPTO_P256,
@@ -126,8 +123,7 @@ bool crypto_ec_public(enum crypto_curve curve, const unsigned char *private_key,
 bool crypto_ecdh(enum crypto_curve curve, const unsigned char *private_key,
                  const unsigned char *peer_point, unsigned char *shared);
 
-/* ---- RSA without padding ----------------------------------------------------------------------
- */
+/* ---- RSA without padding --------------------------------------------------------------------- */
 
 struct crypto_number {
     const unsigned char *octets;

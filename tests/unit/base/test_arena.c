@@ -85,7 +85,7 @@ Test(vec, items_are_zeroed_and_keep_their_values)
     }
     int expected = 0;
     VEC_FOR(int, it, &v)
-    cr_assert_eq(*it, expected++);
+        cr_assert_eq(*it, expected++);
     cr_assert_eq(expected, 100);
     arena_deinit(&a);
 }

@@ -114,8 +114,7 @@ Test(geo, longest_block_first)
 static const struct geo_entry *longest_that_contains(const struct geo_conf *g, const struct addr *a)
 {
     const struct geo_entry *best = NULL;
-    VEC_FOR(const struct geo_entry, e, &g->entries)
-    {
+    VEC_FOR(const struct geo_entry, e, &g->entries) {
         if (cidr_contains(&e->block, a) && (best == NULL || e->block.bits > best->block.bits))
             best = e;
     }

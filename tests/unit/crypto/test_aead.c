@@ -187,8 +187,7 @@ Test(aead, each_of_many_keys_stays_itself)
     on_each_gcm(check_many_keys);
 }
 
-/* ---- the implementations among themselves -----------------------------------------------------
- */
+/* ---- the implementations among themselves ---------------------------------------------------- */
 
 enum { LONG = 16384 + 40, ROOM = 20480, AD_MAX = 40 };
 
@@ -322,8 +321,7 @@ Test(aead, uses_what_the_cpu_has)
 }
 #endif
 
-/* ---- keys that are gone -----------------------------------------------------------------------
- */
+/* ---- keys that are gone ---------------------------------------------------------------------- */
 
 enum { MASK = 0x5a, KEY = 16, WINDOW = 65536 };
 

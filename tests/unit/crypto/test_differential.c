@@ -30,8 +30,7 @@ psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context
     return random_fill(output, size) ? PSA_SUCCESS : PSA_ERROR_INSUFFICIENT_ENTROPY;
 }
 
-/* ---- GCM by the book: SP 800-38D, 6.3 to 7.1 --------------------------------------------------
- */
+/* ---- GCM by the book: SP 800-38D, 6.3 to 7.1 ------------------------------------------------- */
 
 static void times_h(unsigned char y[16], const unsigned char h[16])
 {
@@ -269,8 +268,7 @@ Test(differential, chacha20_poly1305)
     }
 }
 
-/* ---- curves -----------------------------------------------------------------------------------
- */
+/* ---- curves ---------------------------------------------------------------------------------- */
 
 static const mbedtls_ecp_group_id groups[] = {MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_ECP_DP_SECP384R1,
                                               MBEDTLS_ECP_DP_SECP521R1, MBEDTLS_ECP_DP_CURVE25519};
@@ -420,8 +418,7 @@ Test(differential, psa_key_agreement)
     mbedtls_psa_crypto_free();
 }
 
-/* ---- RSA --------------------------------------------------------------------------------------
- */
+/* ---- RSA ------------------------------------------------------------------------------------- */
 
 static void random_prime(mbedtls_mpi *p, size_t bytes, const mbedtls_mpi *e)
 {

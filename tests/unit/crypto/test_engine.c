@@ -136,8 +136,7 @@ Test(hashes, go_on_from_a_copy)
     }
 }
 
-/* ---- ECDSA: RFC 6979, A.2.5 to A.2.7, "sample" ------------------------------------------------
- */
+/* ---- ECDSA: RFC 6979, A.2.5 to A.2.7, "sample" ----------------------------------------------- */
 
 static const struct {
     enum crypto_curve curve;
@@ -275,8 +274,7 @@ Test(ecdsa, has_no_key_out_of_range)
                  CRYPTO_BAD_KEY);
 }
 
-/* ---- key agreement: RFC 5903, 8; RFC 7748, 5.2 and 6.1 ----------------------------------------
- */
+/* ---- key agreement: RFC 5903, 8; RFC 7748, 5.2 and 6.1 --------------------------------------- */
 
 static const struct {
     enum crypto_curve curve;
@@ -386,8 +384,7 @@ Test(agreement, refuses_points_that_give_the_secret_away)
     }
 }
 
-/* ---- randomness -------------------------------------------------------------------------------
- */
+/* ---- randomness ------------------------------------------------------------------------------ */
 
 struct drawn {
     unsigned char random[32], key[CRYPTO_CURVES][CRYPTO_CURVE_BYTES_MAX];

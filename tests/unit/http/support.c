@@ -15,8 +15,7 @@ const struct h1_limits default_limits = {
 
 static void print_headers(struct buf *out, const char *what, const struct headers *headers)
 {
-    HEADERS_FOR(it, headers)
-    {
+    HEADERS_FOR(it, headers) {
         buf_printf(out, "%s ", what);
         buf_append_str(out, it->name);
         buf_append_str(out, STR(": "));

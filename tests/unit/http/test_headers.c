@@ -64,7 +64,7 @@ Test(headers, a_removed_one_is_a_hole_that_nothing_sees)
     headers_remove(&h, HEADER_COOKIE);
     headers_remove_name(&h, STR("X-ONE"));
     HEADERS_FOR(it, &h)
-    cr_assert_fail("%.*s", STR_ARG(it->name));
+        cr_assert_fail("%.*s", STR_ARG(it->name));
     cr_assert_eq(headers_count(&h, HEADER_COOKIE), 0);
     cr_assert_null(headers_find_name(&h, STR("cookie")));
 }

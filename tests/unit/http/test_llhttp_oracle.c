@@ -65,7 +65,7 @@ static struct framing describe_head(struct verdict *v, const struct h1_parser *p
         buf_append_char(&v->meaning, '\n');
     }
     HEADERS_FOR(it, headers)
-    add_field(&v->meaning, it->name, it->value);
+        add_field(&v->meaning, it->name, it->value);
     return p->direction == H1_REQUEST ? framing_of_request(&p->request)
                                       : framing_of_response(&p->response, false);
 }

@@ -188,7 +188,7 @@ static size_t count(const struct headers *h)
 {
     size_t n = 0;
     HEADERS_FOR(it, h)
-    n++;
+        n++;
     return n;
 }
 

@@ -196,8 +196,7 @@ size_t read_rogues(struct rogue *out, size_t max)
     return count;
 }
 
-/* ---- contexts -----------------------------------------------------------------------------------
- */
+/* ---- contexts -------------------------------------------------------------------------------- */
 
 char last_report[512];
 
@@ -240,8 +239,7 @@ struct tls_context *context_of(const struct tls_settings *s)
     return contexts[made++];
 }
 
-/* ---- two ends -----------------------------------------------------------------------------------
- */
+/* ---- two ends -------------------------------------------------------------------------------- */
 
 static const struct tls_context *choose_owner(void *owner, const struct client_hello *hello)
 {

@@ -396,8 +396,7 @@ Test(session, ends_with_too_many_records_without_data)
     buf_deinit(&out);
 }
 
-/* ---- proof of possession ------------------------------------------------------------------------
- */
+/* ---- proof of possession --------------------------------------------------------------------- */
 
 Test(session, fails_without_possession_of_the_key)
 {
@@ -563,8 +562,7 @@ Test(session, children_have_their_own_randomness)
     cr_expect_neq(memcmp(mine, theirs, sizeof mine), 0);
 }
 
-/* ---- memory of an open session ------------------------------------------------------------------
- */
+/* ---- memory of an open session --------------------------------------------------------------- */
 
 static void expect_echo(struct pair *p, const char *what)
 {

@@ -61,8 +61,7 @@ static enum outcome expected(const char *result)
     return WRONG;
 }
 
-/* ---- the files ----------------------------------------------------------------------------------
- */
+/* ---- the files ------------------------------------------------------------------------------- */
 
 enum { WORDS = 6, OCTETS_MAX = 1024 };
 
@@ -146,8 +145,7 @@ static bool is_zero(const unsigned char *at, size_t size)
     return i == size;
 }
 
-/* ---- AEAD: each case is sealed, too, whole and in pieces ----------------------------------------
- */
+/* ---- AEAD: each case is sealed, too, whole and in pieces ------------------------------------- */
 
 enum { KEY, IV, AD, TEXT, SEALED, TAG }; /* of a case */
 
@@ -263,8 +261,7 @@ Test(wycheproof, chacha20_poly1305)
     run("chachapoly", 293, try_chachapoly);
 }
 
-/* ---- key agreement ------------------------------------------------------------------------------
- */
+/* ---- key agreement --------------------------------------------------------------------------- */
 
 enum { PRIVATE, PUBLIC, SHARED }; /* of a case */
 
@@ -353,8 +350,7 @@ Test(wycheproof, key_agreement)
     run("agreement", 1153, try_agreement);
 }
 
-/* ---- signatures ---------------------------------------------------------------------------------
- */
+/* ---- signatures ------------------------------------------------------------------------------ */
 
 enum { MESSAGE, SIGNATURE }; /* of a case */
 
