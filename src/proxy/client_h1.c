@@ -66,8 +66,8 @@ static const char *read_host(struct request *req)
         return "more than one Host";
     if (count == 0 && req->head.version >= HTTP_1_1)
         return "no Host in HTTP/1.1";
-    if (count == 1 && text.len > 0 &&
-        !uri_host_parse(&req->arena, text, &req->host, &req->host_port))
+    /* Empty is for schemes whose URIs have no authority: RFC 9110, 4.2.1. */
+    if (count == 1 && !uri_host_parse(&req->arena, text, &req->host, &req->host_port))
         return "invalid Host";
     if (req->uri.form != URI_ABSOLUTE)
         return NULL;

@@ -133,8 +133,11 @@ Test(h1_parser, rule_4_2_request_line)
         ROW("GE:T / HTTP/1.1\r\n\r\n", 400),
         ROW("\x16\x03\x01\x02", 400),
         ROW("VERSION-CONTROL / HTTP/1.1\r\n\r\n", 0),
-        ROW("get / HTTP/1.1\r\n\r\n", 0),
-        ROW("M!#$%&'*+.^_`|~9 / HTTP/1.1\r\n\r\n", 0),
+        ROW("M_SEARCH / HTTP/1.1\r\n\r\n", 0),
+        ROW("get / HTTP/1.1\r\n\r\n", 400), /* Django and others read it as GET */
+        ROW("GEt / HTTP/1.1\r\n\r\n", 400),
+        ROW("GET1 / HTTP/1.1\r\n\r\n", 400),
+        ROW("GET. / HTTP/1.1\r\n\r\n", 400),
         ROW("ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKL / HTTP/1.1\r\n\r\n",
             0),
         ROW("ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKLM / HTTP/1.1\r\n\r\n",
