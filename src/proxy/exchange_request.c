@@ -165,6 +165,7 @@ static void end_spool(struct exchange *x)
         return;
     }
     x->state = EXCHANGE_READY;
+    req->next_step = REQUEST_ADMIT; /* who took his time is looked at again */
     request_resume(req);
 }
 

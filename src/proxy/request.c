@@ -127,10 +127,13 @@ static enum step_result step_locate(struct request *req)
     }
 }
 
-/* Certificates end and trust changes while a request waits. What was refused shows its page. */
+/* Certificates end and trust changes while a request waits for its turn, or for its body. What was
+ * refused shows its page. */
 static bool has_waited(const struct request *req)
 {
-    return req->limit_req == LIMIT_DELAYED && !req->check_failed && req->refusal == REFUSAL_NONE;
+    bool waited = req->limit_req == LIMIT_DELAYED || req->spool != NULL;
+
+    return waited && !req->check_failed && req->refusal == REFUSAL_NONE;
 }
 
 static enum step_result step_admit(struct request *req)

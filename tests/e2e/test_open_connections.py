@@ -217,6 +217,33 @@ def test_who_had_to_wait_is_judged_when_he_is_let_in(proxy, upstream):
     assert len(upstream.requests) == 1
 
 
+@pytest.mark.parametrize("framing", ["Content-Length: 4", "Transfer-Encoding: chunked"])
+def test_whose_body_came_late_is_judged_when_it_is_there(proxy, upstream, framing):
+    gate = proxy(proxied(upstream))
+    body = "body" if "Length" in framing else "4\r\nbody\r\n0\r\n\r\n"
+    with gate.tls("revoked") as late, gate.tls() as good:
+        for c in late, good:
+            c.send(f"POST / HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n{framing}\r\n\r\n" + body[:-1])
+        reload(gate, proxied(upstream, CRL))
+        gate.logged("1 open connection is no longer permitted")
+        for c in late, good:
+            c.send(body[-1])
+        answer = late.answer()
+        assert answer.status == 403 and answer.json()["reason"] == "cert_revoked"
+        assert good.answer().status == 200
+    assert [r["body"] for r in upstream.requests] == ["body"]
+
+
+def test_whose_certificate_ended_while_his_body_came_is_refused(proxy, upstream):
+    gate = proxy(proxied(upstream))
+    with short_lived(gate, 3) as c:
+        c.send("POST / HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\nContent-Length: 2\r\n\r\n1")
+        time.sleep(4.5)
+        c.send("2")
+        assert c.answer().json()["reason"] == "cert_expired"
+    assert upstream.requests == []
+
+
 def test_no_verdict_on_an_open_connection_is_older_than_ssl_client_recheck(proxy, scripted_upstream, tmp_path):
     """A revocation list that runs out shuts them out, too."""
     upstream = scripted_upstream(switching)
