@@ -350,11 +350,11 @@ class Connection:
 
 
 class ScriptedUpstream:
-    """Gives each connection to script(connection) in a thread of its own; counts them."""
+    """Gives each connection to script(connection) in a thread of its own; counts them. port: 0 is any that is free."""
 
-    def __init__(self, script):
+    def __init__(self, script, port=0):
         self.script, self.accepted, self.errors = script, 0, []
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=512)
         self.port = self.listener.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
         self.connections = []
@@ -390,6 +390,13 @@ class ScriptedUpstream:
         for sock in self.connections:
             sock.close()
         assert not self.errors, self.errors
+
+
+def small_answers(connection):
+    """A script: ok, to each request without a body."""
+    while True:
+        connection.until(b"\r\n\r\n")
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
 
 class Upstream(ScriptedUpstream):

@@ -11,21 +11,14 @@ import time
 
 import pytest
 
-from harness import ARTICLE, ScriptedUpstream
+from harness import ARTICLE, ScriptedUpstream, small_answers
 
 SCALE = int(os.environ.get("PORTCULLIS_ENDURANCE", "1"))
 
 
-def answer_ok(c):
-    """A small upstream that keeps its connections."""
-    while True:
-        c.until(b"\r\n\r\n")
-        c.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-
-
 @pytest.fixture
 def quick_upstream():
-    server = ScriptedUpstream(answer_ok)
+    server = ScriptedUpstream(small_answers)
     yield server
     server.close()
 

@@ -1,6 +1,7 @@
 """Connections that wait cost little, open or half-way through a handshake, and wake up all at once. PORTCULLIS_IDLE=10000
 for the full size."""
 import contextlib
+import itertools
 import os
 import pathlib
 import resource
@@ -82,6 +83,9 @@ class HalfOpen:
         while not self.go_on():
             self.incoming.write(self.raw.recv(65536))
 
+    def close(self):
+        self.raw.close()
+
     def ask(self):
         self.tls.write(REQUEST)
         self.raw.sendall(self.outgoing.read())
@@ -93,48 +97,42 @@ class HalfOpen:
         assert data.startswith(b"HTTP/1.1 200 "), data
 
 
-def test_handshakes_that_wait_are_small_and_all_go_on_at_once(gate):
+@contextlib.contextmanager
+def crowd(gate, connect, warm=lambda connections: None):
+    """COUNT connections by connect(context), of either version by turns, and what says how many KB the worker has grown since
+    the first 50, which bring what all share."""
     (worker,) = gate.workers()
-    by_version = list(contexts(gate.certs))
-    connections = []
-    try:
-        before = 0
-        for i in range(COUNT):
-            connections.append(HalfOpen(gate, by_version[i % 2]))
-            if i == 49:
+    with contextlib.ExitStack() as stack:
+        connections = []
+        for context in itertools.islice(itertools.cycle(contexts(gate.certs)), COUNT):
+            connections.append(stack.enter_context(contextlib.closing(connect(context))))
+            if len(connections) == 50:
+                warm(connections)
                 before = memory_kb(worker)
-        grown = memory_kb(worker) - before
+        yield connections, lambda: memory_kb(worker) - before
+    assert gate.workers() == [worker]
+
+
+def check_size(gate, grown_kb, each_kb, shared_kb):
+    if "asan" not in gate.binary:
+        assert grown_kb < (COUNT - 50) * each_kb + shared_kb, grown_kb
+
+
+def test_handshakes_that_wait_are_small_and_all_go_on_at_once(gate):
+    with crowd(gate, lambda context: HalfOpen(gate, context)) as (connections, grown_kb):
+        check_size(gate, grown_kb(), each_kb=12, shared_kb=1024)
         for c in connections:
             c.finish()
         for c in connections:
             c.ask()
-    finally:
-        for c in connections:
-            c.raw.close()
-    if "asan" not in gate.binary:
-        assert grown < (COUNT - 50) * 12 + 1024, grown
-    assert gate.workers() == [worker]
 
 
 def test_idle_connections_are_small_and_all_wake_at_once(gate):
-    (worker,) = gate.workers()
-    by_version = list(contexts(gate.certs))
-    connections = []
-    try:
-        before = 0
-        for i in range(COUNT):
-            raw = socket.create_connection(("127.0.0.1", gate.port), WAIT)
-            connections.append(by_version[i % 2].wrap_socket(raw))
-            if i == 49:
-                ask_all(connections)
-                before = memory_kb(worker)
+    def connect(context):
+        return context.wrap_socket(socket.create_connection(("127.0.0.1", gate.port), WAIT))
+
+    with crowd(gate, connect, ask_all) as (connections, grown_kb):
         for _ in range(3):
             ask_all(connections)
-        grown = memory_kb(worker) - before
-    finally:
-        for c in connections:
-            c.close()
-    # What waits in a worker's pools is below 2 MB, however many connections there are.
-    if "asan" not in gate.binary:
-        assert grown < (COUNT - 50) * 7 + 2048, grown
-    assert gate.workers() == [worker]
+        # What waits in a worker's pools is below 2 MB, however many connections there are.
+        check_size(gate, grown_kb(), each_kb=7, shared_kb=2048)

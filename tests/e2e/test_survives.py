@@ -11,16 +11,10 @@ import time
 
 import pytest
 
-from harness import ARTICLE, WAIT, Connection, Proxy, ScriptedUpstream, wait_until
+from harness import ARTICLE, WAIT, Connection, Proxy, ScriptedUpstream, small_answers, wait_until
 
 SECONDS = 3 * int(os.environ.get("PORTCULLIS_ENDURANCE", "1"))
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
-
-
-def small_answers(c):
-    while True:
-        c.until(b"\r\n\r\n")
-        c.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
 
 @pytest.fixture
@@ -350,16 +344,7 @@ class Restarting:
     def restart(self):
         self.server.close()
         time.sleep(0.1)
-        self.server = ScriptedUpstream.__new__(ScriptedUpstream)
-        self.open_again()
-
-    def open_again(self):
-        server = self.server
-        server.script, server.accepted, server.errors, server.connections = small_answers, 0, [], []
-        server.listener = socket.create_server(("127.0.0.1", self.port), backlog=512)
-        server.address = f"127.0.0.1:{self.port}"
-        server.thread = threading.Thread(target=server.run, daemon=True)
-        server.thread.start()
+        self.server = ScriptedUpstream(small_answers, self.port)
 
 
 def test_a_rolling_restart_of_the_upstreams_fails_no_request(proxy):

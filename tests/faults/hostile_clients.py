@@ -17,6 +17,18 @@ CLIENT_CASES = []
 TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
 
+def asking(target, count, octets, connect=Target.tls):
+    """So many clients at a time that say this in a session, and see what comes of it."""
+    def one(t):
+        with connect(t) as sock:
+            return refused(sock, octets)
+    return target.swarm(count, one)
+
+
+def with_context(context):
+    return lambda t: context.wrap_socket(t.tcp(), server_hostname="localhost")
+
+
 # ---------------------------------------------------------------- handshakes
 
 @case(CLIENT_CASES, "a ClientHello, an octet each half second", "closed|reset|alert")
@@ -172,10 +184,7 @@ def noise(target: Target):
 
 @case(CLIENT_CASES, "clients without a certificate ask as fast as they can", "403|400")
 def without_certificate(target: Target):
-    def one(t):
-        with t.tls(cert=None) as sock:
-            return refused(sock, t.head() + b"\r\n")
-    return target.swarm(4, one)
+    return asking(target, 4, target.head() + b"\r\n", lambda t: t.tls(cert=None))
 
 
 def openssl(*words):
@@ -199,10 +208,7 @@ def shown_chain(target, path):
     context = target.context(cert=None)
     context.load_cert_chain(path, target.certs / "rogues/false-ca.key")
 
-    def one(t):
-        with context.wrap_socket(t.tcp(), server_hostname="localhost") as sock:
-            return refused(sock, t.head() + b"\r\n")
-    return target.swarm(4, one)
+    return asking(target, 4, target.head() + b"\r\n", with_context(context))
 
 
 @case(CLIENT_CASES, "a chain of 30 CAs that are called as the true one is", "403|400|alert|closed")
@@ -237,10 +243,7 @@ def large_keys(target: Target):
     context = target.context(cert=None)
     context.load_cert_chain(path.with_suffix(".crt"), path.with_suffix(".key"))
 
-    def one(t):
-        with context.wrap_socket(t.tcp(), server_hostname="localhost") as sock:
-            return refused(sock, t.head() + b"\r\n")
-    return target.swarm(4, one)
+    return asking(target, 4, target.head() + b"\r\n", with_context(context))
 
 
 @case(CLIENT_CASES, "a thousand connections that say nothing", "closed|reset", memory_mb=16)
@@ -285,18 +288,12 @@ add_session_floods()
 
 @case(CLIENT_CASES, "requests that wait for their answer, against limit_conn by address", "503|504|closed", memory_mb=16)
 def against_limit_conn(target: Target):
-    def one(t):
-        with t.tls() as sock:
-            return refused(sock, b"GET /by_address/never_answers/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    return target.swarm(50, one)
+    return asking(target, 50, b"GET /by_address/never_answers/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
 
 
 @case(CLIENT_CASES, "requests as fast as can be, against limit_req by certificate", "200|503", memory_mb=16)
 def against_limit_req(target: Target):
-    def one(t):
-        with t.tls() as sock:
-            return refused(sock, b"GET /by_certificate/10 HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    return target.swarm(8, one)
+    return asking(target, 8, b"GET /by_certificate/10 HTTP/1.1\r\nHost: localhost\r\n\r\n")
 
 
 # ---------------------------------------------------------------- heads
@@ -380,18 +377,12 @@ def slow_body(target: Target):
 
 @case(CLIENT_CASES, "a body that stops half-way", "closed|reset|408", memory_mb=16)
 def half_a_body(target: Target):
-    def one(t):
-        with t.tls() as sock:
-            return refused(sock, t.head(method="POST", more="Content-Length: 100000\r\n\r\n") + b"x" * 50000)
-    return target.swarm(50, one)
+    return asking(target, 50, target.head(method="POST", more="Content-Length: 100000\r\n\r\n") + b"x" * 50000)
 
 
 @case(CLIENT_CASES, "bodies announced larger than allowed, and sent", "413|reset", memory_mb=16)
 def too_large_a_body(target: Target):
-    def one(t):
-        with t.tls() as sock:
-            return refused(sock, t.head(method="POST", more=f"Content-Length: {1 << 30}\r\n\r\n") + b"x" * 1000000)
-    return target.swarm(4, one)
+    return asking(target, 4, target.head(method="POST", more=f"Content-Length: {1 << 30}\r\n\r\n") + b"x" * 1000000)
 
 
 # ---------------------------------------------------------------- answers
