@@ -16,7 +16,7 @@ import time
 import xml.etree.ElementTree as xml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FLOORS = ["base", "http", "tls", "net", "config", "upstream", "proxy", "daemon"]
+FLOORS = sorted(folder.name for folder in (ROOT / "tests/unit").iterdir() if folder.is_dir())
 PRESETS = ["dev", "asan", "release"]
 CLANG_FORMAT = "clang-format-19"
 
