@@ -93,6 +93,9 @@ static void on_tls_open(struct stream *s, const struct buf *wire)
 static void decrypt(struct stream *s, struct buf *wire)
 {
     size_t before = buf_len(&s->in);
+
+    if (s->hung_up)
+        tls_session_peer_ended(s->tls);
     enum tls_status status = tls_session_receive(s->tls, wire, &s->in, STREAM_READ_MAX,
                                                  &s->wire_out);
 

@@ -208,7 +208,7 @@ static enum tls_status read_hello(struct tls_session *s)
     case CLIENT_HELLO_READY:
         break;
     }
-    return choose_context(s);
+    return s->peer_ended ? TLS_HANDSHAKING : choose_context(s);
 }
 
 /* ---- the handshake --------------------------------------------------------------------------- */
@@ -360,6 +360,11 @@ enum tls_status tls_session_receive(struct tls_session *s, struct buf *wire_in, 
     }
     s->wire_in = s->wire_out = NULL;
     return s->status;
+}
+
+void tls_session_peer_ended(struct tls_session *s)
+{
+    s->peer_ended = true;
 }
 
 void tls_session_send_close(struct tls_session *s, struct buf *wire_out)

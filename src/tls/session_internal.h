@@ -19,7 +19,7 @@ struct tls_session {
     struct client_hello hello;
     char *hello_texts; /* where those of a settled session are */
     enum tls_status status;
-    bool has_ssl, is_closing, is_client;
+    bool has_ssl, is_closing, is_client, peer_ended;
     mbedtls_ssl_context ssl;
     mbedtls_ssl_config *client_config; /* a client's own */
     struct identity *identity;

@@ -44,6 +44,10 @@ void tls_session_free(struct tls_session *s);
  * must be sent. */
 enum tls_status tls_session_receive(struct tls_session *s, struct buf *wire_in, struct buf *plain,
                                     size_t plain_max, struct buf *wire_out);
+/* The peer sends nothing more than what it has sent by now. As long as it was not answered, it
+ * never will be: a handshake takes its answer. Receive says TLS_HANDSHAKING then, or what else
+ * came. */
+void tls_session_peer_ended(struct tls_session *s);
 /* Encrypts all of data; only when TLS_OPEN. */
 void tls_session_send(struct tls_session *s, struct str data, struct buf *wire_out);
 void tls_session_send_close(struct tls_session *s, struct buf *wire_out); /* close_notify, once */

@@ -97,6 +97,35 @@ Test(stream_tls, closes_when_the_client_goes_during_the_handshake)
     cr_assert(server.why == CLOSE_PEER_CLOSED || server.why == CLOSE_PEER_RESET);
 }
 
+static int accept_another(void)
+{
+    stream_close(server.stream, CLOSE_ABORTED);
+    run(loop);
+    owner_deinit(&server);
+    owner_init(&server, loop);
+    return accept_tls(false);
+}
+
+/* The answer is the costly part. */
+Test(stream_tls, answers_no_client_that_ends_behind_its_first_words)
+{
+    struct buf hello = {0}, none = {0};
+    struct tls_session *hasty = tls_session_new_client(NULL, STR("localhost"));
+    int fd = accept_another();
+    char octet;
+
+    (void)tls_session_receive(hasty, &none, &none, 1, &hello);
+    cr_assert(send(fd, buf_str(&hello).ptr, buf_len(&hello), 0) == (ssize_t)buf_len(&hello));
+    shutdown(fd, SHUT_WR);
+    run(loop);
+    cr_assert(owner_saw(&server, "c"));
+    cr_assert_eq(server.why, CLOSE_PEER_CLOSED);
+    cr_assert_eq(read(fd, &octet, 1), 0);
+    close(fd);
+    tls_session_free(hasty);
+    buf_deinit(&hello);
+}
+
 static void client_ends_its_side(struct owner *o)
 {
     (void)o;
@@ -269,23 +298,30 @@ static void answer_400(struct owner *o)
     stream_close_after_flush(o->stream, CLOSE_BAD_REQUEST, 1000);
 }
 
-Test(stream_tls, says_what_a_client_without_tls_said)
+static void speak_plainly(bool has_ended)
 {
     char got[8] = "";
-    int fd;
+    int fd = accept_another();
 
-    stream_close(server.stream, CLOSE_ABORTED);
-    run(loop);
-    owner_deinit(&server);
-    owner_init(&server, loop);
-    fd = accept_tls(false);
     server.also_on_open = check_not_tls;
     server.also_on_data = answer_400;
     send_z(fd, "GET / HTTP/1.1\r\n\r\n");
+    if (has_ended)
+        shutdown(fd, SHUT_WR);
     run(loop);
     cr_assert(str_eq_z(buf_str(&server.got), "GET / HTTP/1.1\r\n\r\n"));
     cr_assert(owner_saw(&server, "odc"));
     cr_assert_eq(read(fd, got, sizeof got), 3);
     cr_assert_str_eq(got, "400");
     close(fd);
+}
+
+Test(stream_tls, says_what_a_client_without_tls_said)
+{
+    speak_plainly(false);
+}
+
+Test(stream_tls, says_what_a_client_without_tls_said_before_it_ended)
+{
+    speak_plainly(true);
 }

@@ -258,6 +258,24 @@ Test(session, leaves_plain_http_alone)
     pair_free(&p);
 }
 
+/* An end behind the client's last flight is another matter: there is nothing more to come. */
+Test(session, answers_no_client_that_has_ended_before_its_answer)
+{
+    struct tls_settings s = article();
+    for (int had_answer = 0; had_answer < 2; had_answer++) {
+        struct pair p;
+        pair_start(&p, context_of(&s), NULL, "localhost");
+        tls_session_receive(p.client, &p.to_client, &p.at_client, 1, &p.to_server);
+        if (had_answer)
+            tls_session_receive(p.server, &p.to_server, &p.at_server, 1, &p.to_client);
+        tls_session_peer_ended(p.server);
+        pair_run(&p);
+        cr_expect_eq(tls_session_status(p.server), had_answer ? TLS_OPEN : TLS_HANDSHAKING);
+        cr_expect(had_answer || buf_is_empty(&p.log));
+        pair_free(&p);
+    }
+}
+
 static void expect_alert(struct tls_session *s, struct buf *in, unsigned alert)
 {
     struct buf plain = {0}, out = {0};
