@@ -178,6 +178,7 @@ static bool is_forbidden_in_trailers(enum header_name id)
 {
     switch (id) {
     case HEADER_AUTHORIZATION:
+    case HEADER_CACHE_CONTROL:
     case HEADER_CONNECTION:
     case HEADER_CONTENT_ENCODING:
     case HEADER_CONTENT_LENGTH:

@@ -35,7 +35,7 @@ static bool is_plain_path(struct str path, bool merge_slashes)
 {
     for (size_t i = 0; i < path.len; i++) {
         char c = path.ptr[i];
-        if (c == '%' || (c == '.' && path.ptr[i - 1] == '/'))
+        if (c == '%' || ((c == '.' || c == ';') && path.ptr[i - 1] == '/'))
             return false;
         if (merge_slashes && c == '/' && i > 0 && path.ptr[i - 1] == '/')
             return false;
@@ -61,23 +61,35 @@ static bool leave_segment(struct path_writer *w)
     return true;
 }
 
+/* Servers that know parameters of segments (Tomcat, Jetty) read "..;x" as "..", ".;x" as ".", and
+ * "/;x/" as "//": another path than the one that was looked up here. */
+static bool hides_dots(struct str segment, bool is_last)
+{
+    struct str rest = segment, name = str_cut(&rest, ';');
+    if (rest.ptr == NULL)
+        return false;
+    return str_eq(name, STR("..")) || str_eq(name, STR(".")) || (name.len == 0 && !is_last);
+}
+
 /* *was_dots: the segment is gone, and the slash before it is now the last octet. */
-static bool end_segment(struct path_writer *w, bool *was_dots)
+static bool end_segment(struct path_writer *w, bool is_last, bool *was_dots, const char **problem)
 {
     struct str last = str_make(w->out + w->segment, w->len - w->segment);
     *was_dots = true;
     if (str_eq(last, STR("..")))
-        return leave_segment(w);
+        return leave_segment(w) || fail(problem, "\"..\" leads above the root");
+    if (hides_dots(last, is_last))
+        return fail(problem, "parameters behind no segment, \".\" or \"..\" in the path");
     *was_dots = str_eq(last, STR("."));
     if (*was_dots)
         w->len = w->segment;
     return true;
 }
 
-static bool add_slash(struct path_writer *w, bool merge_slashes)
+static bool add_slash(struct path_writer *w, bool merge_slashes, const char **problem)
 {
     bool was_dots;
-    if (!end_segment(w, &was_dots))
+    if (!end_segment(w, false, &was_dots, problem))
         return false;
     if (was_dots || (merge_slashes && w->len == w->segment))
         return true;
@@ -107,7 +119,6 @@ static bool take_octet(struct str *rest, char *c, const char **problem)
 static bool normalise(struct uri *u, struct arena *a, struct str raw, bool merge_slashes,
                       const char **problem)
 {
-    static const char above_root[] = "\"..\" leads above the root";
     struct path_writer w = {.out = arena_z(a, raw), .len = 1, .segment = 1};
     struct str rest = str_from(raw, 1);
     bool was_dots;
@@ -117,11 +128,11 @@ static bool normalise(struct uri *u, struct arena *a, struct str raw, bool merge
             return false;
         if (c != '/')
             w.out[w.len++] = c;
-        else if (!add_slash(&w, merge_slashes))
-            return fail(problem, above_root);
+        else if (!add_slash(&w, merge_slashes, problem))
+            return false;
     }
-    if (!end_segment(&w, &was_dots))
-        return fail(problem, above_root);
+    if (!end_segment(&w, true, &was_dots, problem))
+        return false;
     w.out[w.len] = '\0';
     u->path = str_make(w.out, w.len);
     u->is_changed = !str_eq(u->path, raw);
@@ -369,6 +380,17 @@ struct str uri_unescape(struct arena *a, struct str text)
     }
     out[len] = '\0';
     return str_make(out, len);
+}
+
+bool uri_leads_up(struct arena *a, struct str target)
+{
+    struct str path = uri_unescape(a, str_upto(target, str_find(target, '?')));
+    while (path.ptr != NULL) {
+        struct str segment = str_cut(&path, '/');
+        if (str_eq(str_cut(&segment, ';'), STR("..")))
+            return true;
+    }
+    return false;
 }
 
 struct str uri_arg(struct str args, struct str name)

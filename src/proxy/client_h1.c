@@ -246,7 +246,7 @@ static void read_body(struct client *c, struct buf *in)
         case H1_END:
             c->h1.body_ended = true;
             client_h1_stop_body(c);
-            exchange_on_body_end(c->request, &p->trailers);
+            exchange_on_body_end(c->request);
             return;
         case H1_ERROR:
             log_write(&c->request->log, LOG_INFO, "client sent invalid body: %s", p->problem);
@@ -334,7 +334,7 @@ void client_h1_on_eof(struct client *c)
         return;
     }
     if (c->phase == CLIENT_TUNNEL)
-        exchange_on_body_end(c->request, NULL);
+        exchange_on_body_end(c->request);
     else
         on_early_end(c);
 }

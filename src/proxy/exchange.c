@@ -402,9 +402,10 @@ static struct exchange *exchange_new(struct request *req)
 static enum step_result begin(struct request *req)
 {
     struct exchange *x = exchange_new(req);
+    unsigned problem = target_find(x);
 
-    if (!target_find(x)) {
-        request_fail(req, 500, CLOSE_ABORTED);
+    if (problem != 0) {
+        request_fail(req, problem, CLOSE_ABORTED);
         return STEP_NEXT;
     }
     if (x->upstream != NULL)

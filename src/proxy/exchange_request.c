@@ -169,57 +169,14 @@ static void end_spool(struct exchange *x)
     request_resume(req);
 }
 
-/* RFC 9110, 6.5.1: nothing in a trailer may frame, route or identify. */
-static bool may_be_a_trailer(const struct request *req, const struct header *it)
+/* The client's trailers end here, as with nginx: RFC 9110, 6.5.1, and servers that join them to the
+ * head would take from them what proxy_set_header says. */
+static void end_streamed(struct exchange *x)
 {
-    switch (it->id) {
-    case HEADER_CONTENT_LENGTH:
-    case HEADER_TRANSFER_ENCODING:
-    case HEADER_HOST:
-    case HEADER_CONNECTION:
-    case HEADER_KEEP_ALIVE:
-    case HEADER_PROXY_CONNECTION:
-    case HEADER_PROXY:
-    case HEADER_TE:
-    case HEADER_TRAILER:
-    case HEADER_UPGRADE:
-    case HEADER_EXPECT:
-    case HEADER_MAX_FORWARDS:
-    case HEADER_AUTHORIZATION:
-    case HEADER_COOKIE:
-    case HEADER_SET_COOKIE:
-    case HEADER_CONTENT_ENCODING:
-    case HEADER_CONTENT_TYPE:
-    case HEADER_CONTENT_RANGE:
-    case HEADER_CACHE_CONTROL:
-    case HEADER_X_FORWARDED_FOR:
-    case HEADER_X_REAL_IP:
-        return false;
-    default:
-        return !identity_header_is_trusted(req, it->name);
-    }
-}
-
-void exchange_filter_trailers(struct request *req, const struct headers *from, struct headers *to)
-{
-    *to = (struct headers){0};
-    if (from == NULL)
-        return;
-    HEADERS_FOR(it, from) {
-        if (may_be_a_trailer(req, it))
-            headers_add(to, &req->arena, it->name, it->value);
-    }
-}
-
-static void end_streamed(struct exchange *x, const struct headers *trailers)
-{
-    struct request *req = x->req;
-    struct headers kept;
     struct buf out = {0};
 
-    if (req->framing.kind == BODY_CHUNKED) {
-        exchange_filter_trailers(req, trailers, &kept);
-        h1_write_last_chunk(&out, &kept);
+    if (x->req->framing.kind == BODY_CHUNKED) {
+        h1_write_last_chunk(&out, NULL);
         give(x, &out);
         buf_deinit(&out);
     }
@@ -227,7 +184,7 @@ static void end_streamed(struct exchange *x, const struct headers *trailers)
     exchange_touch(x);
 }
 
-void exchange_on_body_end(struct request *req, const struct headers *trailers)
+void exchange_on_body_end(struct request *req)
 {
     struct exchange *x = req->exchange;
 
@@ -238,7 +195,7 @@ void exchange_on_body_end(struct request *req, const struct headers *trailers)
     case EXCHANGE_WAITING:
     case EXCHANGE_RESPONDING:
         if (x->backend != NULL)
-            end_streamed(x, trailers);
+            end_streamed(x);
         return;
     case EXCHANGE_TUNNEL:
         if (x->backend != NULL)

@@ -35,7 +35,8 @@ static void complete(struct exchange *x, bool self_delimited)
     struct request *req = x->req;
     struct headers *trailers = ARENA_NEW(&req->arena, struct headers);
 
-    exchange_filter_trailers(req, &x->parser.trailers, trailers);
+    *trailers = x->parser.trailers;
+    identity_headers_strip_response(req, trailers);
     req->upstream_trailers = trailers;
     exchange_give_backend(x, self_delimited && backend_is_reusable(x));
     exchange_release(req);

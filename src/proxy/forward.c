@@ -114,8 +114,7 @@ static struct headers clean_request_headers(struct request *req, const struct pr
     identity_headers_strip(req, &h);
     remove_hop_by_hop(&h);
     headers_remove(&h, HEADER_PROXY);
-    if (req->exchange->body != EXCHANGE_BODY_STREAMED || req->framing.kind != BODY_CHUNKED)
-        headers_remove(&h, HEADER_TRAILER);
+    headers_remove(&h, HEADER_TRAILER); /* there will be none */
     remove_replaced(&h, set);
     count_forwards(req, &h);
     return h;

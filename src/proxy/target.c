@@ -186,7 +186,7 @@ static bool find_by_variables(struct exchange *x)
     return true;
 }
 
-bool target_find(struct exchange *x)
+static bool find(struct exchange *x)
 {
     struct request *req = x->req;
 
@@ -197,4 +197,25 @@ bool target_find(struct exchange *x)
     req->proxy_port = x->conf->port;
     x->target = make_target(req, x->conf->has_uri, x->conf->uri);
     return true;
+}
+
+/* "/s../x" in a location "/s" whose proxy_pass ends in "/t/" comes to "/t/../x", and so out of what
+ * the location opens. What the client wrote himself was normalised before it was looked up. */
+static bool leads_out(struct exchange *x)
+{
+    struct request *req = x->req;
+    bool is_clients_own = req->uri.raw.len > 0 && str_search(x->target, req->uri.raw) != SIZE_MAX;
+
+    return !is_clients_own && uri_leads_up(&req->arena, x->target);
+}
+
+unsigned target_find(struct exchange *x)
+{
+    if (!find(x))
+        return 500;
+    if (!leads_out(x))
+        return 0;
+    log_write(&x->req->log, LOG_ERROR, "the URI for the upstream leads up by \"..\": \"%s\"",
+              log_quoted(x->target));
+    return 400;
 }

@@ -134,6 +134,18 @@ def test_4_8_expect_100_continue_is_answered_when_the_body_is_wanted(plain):
         assert answer.json()["body"] == "abc"
 
 
+def test_4_6_trailers_of_a_request_end_here_as_with_nginx(proxy, upstream):
+    """Servers that join them to the head would take another address from them than proxy_set_header's."""
+    gate = proxy("""events {} http { server { listen {port}; location / { proxy_request_buffering off;
+        proxy_set_header X-Tenant here; proxy_pass http://%s; } } }""" % upstream.address)
+    with gate.plain() as c:
+        c.send(f"POST / HTTP/1.1\r\n{GOOD}Transfer-Encoding: chunked\r\nTrailer: X-Late\r\n\r\n3\r\nabc\r\n0\r\n"
+               "X-Late: 1\r\nX-Tenant: other\r\nX-Forwarded-Proto: http\r\nForwarded: for=1.2.3.4\r\n\r\n")
+        seen = c.answer().json()
+    assert seen["body"] == "abc" and seen["trailers"] == [] and header_values(seen, "Trailer") == []
+    assert header_values(seen, "X-Tenant") == ["here"]
+
+
 def test_4_6_trailers_are_not_merged_into_headers(plain):
     with plain.plain() as c:
         c.send(f"POST / HTTP/1.1\r\n{GOOD}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Late: 1\r\nContent-Length: 99\r\n\r\n")

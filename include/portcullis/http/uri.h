@@ -39,6 +39,8 @@ struct str uri_escape_args(struct arena *a, struct str text);
 struct str uri_escape_component(struct arena *a, struct str text);
 /* Percent-decoding; malformed escapes stay as they are. */
 struct str uri_unescape(struct arena *a, struct str text);
+/* Is a segment of the path ".." (RFC 3986, 5.2.4), escaped or with parameters, too? */
+bool uri_leads_up(struct arena *a, struct str target);
 /* Raw value of argument name in args, STR_NONE without one; name compares without case as nginx's
  * $arg_. */
 struct str uri_arg(struct str args, struct str name);

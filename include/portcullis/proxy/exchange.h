@@ -90,15 +90,13 @@ void exchange_release(struct request *req);
 void exchange_give_backend(struct exchange *x, bool reusable);
 
 /* ---- target.c: what proxy_pass says for this request ---- */
-/* Fills target, upstream or resolve_name, and the request's proxy_host and proxy_port. False: not a
- * URL: 500, logged. */
-bool target_find(struct exchange *x);
+/* Fills target, upstream or resolve_name, and the request's proxy_host and proxy_port. 0, or the
+ * status to answer with, logged: 500 it is no URL, 400 a path put together leads up. */
+unsigned target_find(struct exchange *x);
 
 /* ---- exchange_request.c ---- */
 void exchange_send_request(struct exchange *x);
 void exchange_on_backend_drain(struct exchange *x);
-/* Those of from that may stand in trailers (RFC 9110, 6.5.1). */
-void exchange_filter_trailers(struct request *req, const struct headers *from, struct headers *to);
 
 /* ---- exchange_response.c ---- */
 void exchange_on_response_data(struct exchange *x, struct buf *in);

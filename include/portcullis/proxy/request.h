@@ -287,7 +287,7 @@ struct transport {
 /* Body of the request arriving, from the transport to exchange.c. */
 size_t exchange_on_body(struct request *req,
                         struct str data); /* how many were taken; fewer: full */
-void exchange_on_body_end(struct request *req, const struct headers *trailers);
+void exchange_on_body_end(struct request *req);
 void exchange_on_client_gone(struct request *req, enum close_reason why);
 void exchange_on_client_drain(struct request *req);
 enum step_result exchange_connect(struct request *req); /* step connect */

@@ -141,6 +141,37 @@ Test(uri, what_leads_above_the_root_or_is_malformed_is_refused)
     expect_paths(rows, COUNT(rows), true);
 }
 
+Test(uri, what_a_server_of_parameters_reads_as_dots_is_refused)
+{
+    static const struct row rows[] = {
+        REFUSED("/a/..;/b"),       REFUSED("/a/..;x=1/b"),  REFUSED("/a/..;"),
+        REFUSED("/.;/b"),          REFUSED("/a/.;x/b"),     REFUSED("/;/b"),
+        REFUSED("/;x/b"),          REFUSED("/a/;/b"),       REFUSED("/a/..%3b/"),
+        REFUSED("/a/%2e%2e;/"),    REFUSED("/a%2f..;/b"),   REFUSED("/a/.;"),
+        ROW("/;x", "/;x"), /* as Tomcat writes links to "/" */
+        ROW("/a/;x?y", "/a/;x"),   ROW("/a;x/b", "/a;x/b"), ROW("/a..;/b", "/a..;/b"),
+        ROW("/...;/b", "/...;/b"), ROW("/a?/..;/b", "/a"),
+    };
+    expect_paths(rows, COUNT(rows), true);
+    expect_paths(rows, COUNT(rows), false);
+}
+
+Test(uri, tells_what_leads_up)
+{
+    static const struct {
+        const char *target;
+        bool leads_up;
+    } rows[] = {
+        {"", false},           {"/", false},      {"/a", false},       {"/..", true},
+        {"/a/../b", true},     {"/a/..", true},   {"..", true},        {"/a/..b", false},
+        {"/a../b", false},     {"/...", false},   {"/a?/../b", false}, {"/a/%2e%2E/b", true},
+        {"/a/.%2e%2fb", true}, {"/a%2f..", true}, {"/..;x/b", true},   {"/a;../b", false},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++)
+        cr_expect_eq(uri_leads_up(&arena, str_of(rows[i].target)), rows[i].leads_up, "%s",
+                     rows[i].target);
+}
+
 Test(uri, parts_are_cut_and_kept_raw)
 {
     static const struct {

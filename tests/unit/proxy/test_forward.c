@@ -37,11 +37,28 @@ Test(forward, target)
         {"/varreq/a%2Fb?q", "200 /varreq/a%2Fb?q"},
         {"/varquery", "200 /?x=1"},
         {"/if/x%41?a", "200 /if/x%41?a"},
+        /* put together so that it leads out of what the location opens */
+        {"/cut/x", "200 /to/x"},
+        {"/open.x", "200 /new/.x"},
+        {"/open..x", "200 /new/..x"},
+        {"/open../x", "400"},
+        {"/open..", "400"},
+        {"/open%2e%2e/x?q", "400"},
+        {"/open..%2fx", "400"},
+        {"/open../x?a=/open../x", "400"},
+        {"/broken../x", "400"},
+        {"/varuri/a?../x", "400"},
+        {"/varuri/a?%2e%2E%2fx", "400"},
+        {"/varuri/a?..;a/x", "400"},
+        {"/varuri/a?x?../y", "200 /fixed/x?../y"},
+        {"/varreq/a/../b", "200 /varreq/a/../b"}, /* as it came, and as it was looked up */
     };
     SERVER_CHECK("upstream up { server LISTEN; }" ECHO("$request_uri") GATE
                  "location /plain/ { proxy_pass http://up; }"
                  "location /uri/ { proxy_pass http://up/new/; }"
                  "location /cut { proxy_pass http://up/to; }"
+                 "location /open { proxy_pass http://up/new/; }"
+                 "location /broken { rewrite ^/broken(.*) /b/$1 break; proxy_pass http://up; }"
                  "location = /exact { proxy_pass http://up/to; }"
                  "location ~ ^/re/ { proxy_pass http://up; }"
                  "location /break/ { rewrite ^/break/(.*) /b/$1 break; proxy_pass http://up; }"
