@@ -373,7 +373,8 @@ struct question {
 };
 
 /* The entry of l for the certificate, as its deltas have it; NULL: none. The youngest has the last
- * word. A delta that is out of date still revokes but clears nobody. */
+ * word; of two with one number it is the one that revokes. A delta that is out of date still
+ * revokes but clears nobody. */
 static const struct crl_entry *entry_of(const struct question *q, const struct crl *l,
                                         const struct cert *issuer)
 {
@@ -382,10 +383,13 @@ static const struct crl_entry *entry_of(const struct question *q, const struct c
     bool is_removed = false;
     for (size_t i = 0; i < q->count; i++) {
         const struct crl *delta = &q->lists[i];
-        if (!is_delta_of(delta, l) || compare_numbers(delta->number, number) <= 0)
+        int order = is_delta_of(delta, l) ? compare_numbers(delta->number, number) : -1;
+        if (order < 0)
             continue;
         const struct crl_entry *e = find_entry(delta, q->cert->serial);
         bool removes = e != NULL && e->cause == REMOVE_FROM_CRL;
+        if (order == 0 && (removes || !is_removed))
+            continue;
         if (e == NULL || (removes && !is_in_force(delta, q->now)) || !is_signed_by(delta, issuer))
             continue;
         last = e;

@@ -376,6 +376,13 @@ Test(crl, reads_delta_lists_with_their_base)
            .last_extensions = STR_INIT("\x30\x0a\x06\x03\x55\x1d\x15\x04\x03\x0a\x01\x08")}},
          2,
          CRL_REVOKED}, /* revoked and removed at once */
+        /* Two of one number that disagree, in either order. */
+        {{{OURS, FRESH, COMPLETE}, {OURS, FRESH, DELTA, LISTED}, {OURS, FRESH, DELTA, REMOVED}},
+         3,
+         CRL_REVOKED},
+        {{{OURS, FRESH, COMPLETE}, {OURS, FRESH, DELTA, REMOVED}, {OURS, FRESH, DELTA, LISTED}},
+         3,
+         CRL_REVOKED},
         /* Of a base that is too old, or younger than the delta; of another scope; of another's key.
          */
         {{{OURS, FRESH, .extensions = STR_INIT(NUMBER("\x04"))}, {OURS, FRESH, DELTA, LISTED}},
