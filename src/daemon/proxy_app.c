@@ -426,7 +426,7 @@ static enum app_reread reread(void *conf, int *image)
     } outcomes[] = {
         [TLS_RENEWAL_NOTHING] = {APP_REREAD_NOTHING, NULL},
         [TLS_RENEWAL_TRUST] = {APP_REREAD_IMAGE, "clients are judged by it from now on"},
-        [TLS_RENEWAL_CERTIFICATES] = {APP_REREAD_RELOAD, "the configuration is loaded anew"},
+        [TLS_RENEWAL_CONTEXTS] = {APP_REREAD_RELOAD, "the configuration is loaded anew"},
     };
     const struct loaded *l = conf;
     struct buf what = {0};
@@ -437,7 +437,7 @@ static enum app_reread reread(void *conf, int *image)
                                         &what, image);
 
     if (tell_changed_lists(l->snapshot, &what))
-        r = TLS_RENEWAL_CERTIFICATES;
+        r = TLS_RENEWAL_CONTEXTS;
     if (r != TLS_RENEWAL_NOTHING)
         log_write(&log_process, LOG_NOTICE, "files have changed: %.*s; %s (%s)",
                   STR_ARG(buf_str(&what)), outcomes[r].how, cause(l));

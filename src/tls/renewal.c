@@ -37,6 +37,8 @@ static void add_paths_of(struct paths *p, struct arena *a, const struct tls_sett
     add_path(p, a, s->trusted_certificate);
     add_path(p, a, s->intermediates);
     add_path(p, a, s->crl);
+    VEC_FOR(const struct str, it, &s->ticket_keys)
+        add_path(p, a, *it);
 }
 
 size_t tls_pool_files(const struct tls_pool *p, struct arena *a, const struct str **paths)
@@ -65,12 +67,8 @@ static struct tls_pool *read_again(const struct tls_pool *p, int key_line, struc
         tls_pool_ask_for_keys(fresh, key_line);
     bool good = true;
     memcpy(fresh->id, p->id, sizeof fresh->id); /* the image is that configuration's */
-    for (struct list *it = p->contexts.next; it != &p->contexts; it = it->next) {
-        struct tls_settings s = context_at(it)->settings;
-        s.session_tickets = false; /* nothing shall be resumed here */
-        s.session_cache = NULL;
-        good = tls_context_new(fresh, &s, r) != NULL && good;
-    }
+    for (struct list *it = p->contexts.next; it != &p->contexts; it = it->next)
+        good = tls_context_new(fresh, &context_at(it)->settings, r) != NULL && good;
     if (good)
         return fresh;
     free_fresh(fresh);
@@ -228,16 +226,26 @@ static bool same_chain(const mbedtls_x509_crt *a, const mbedtls_x509_crt *b)
     return a == b;
 }
 
-/* A key belongs to its certificate, so that another key is another certificate. */
-static void tell_pairs(struct buf *what, const struct tls_context *now,
-                       const struct tls_context *before)
+static void tell_file(struct buf *what, const char *kind, struct str path)
 {
-    for (size_t i = 0; i < now->pair_count; i++) {
-        struct str path = now->pairs[i]->certificate_path;
-        if (!same_chain(&now->pairs[i]->chain, &before->pairs[i]->chain))
-            buf_printf(what, "%scertificate \"%.*s\"", buf_is_empty(what) ? "" : ", ",
-                       STR_ARG(path));
-    }
+    buf_printf(what, "%s%s \"%.*s\"", buf_is_empty(what) ? "" : ", ", kind, STR_ARG(path));
+}
+
+/* A key belongs to its certificate, so that another key is another certificate. */
+static void tell_pairs(struct buf *what, const struct key_pair *now, const struct key_pair *before)
+{
+    for (; now != NULL; now = now->next, before = before->next)
+        if (!same_chain(&now->chain, &before->chain))
+            tell_file(what, "certificate", now->certificate_path);
+}
+
+static void tell_ticket_keys(struct buf *what, const struct ticket_set *now,
+                             const struct ticket_set *before)
+{
+    for (; now != NULL; now = now->next, before = before->next)
+        for (size_t i = 0; i < now->paths.count; i++)
+            if (!ticket_keys_agree(now->keys, before->keys, i))
+                tell_file(what, "ticket key", now->paths.items[i]);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */
@@ -252,18 +260,20 @@ static bool is_first_of_its_set(const struct tls_pool *p, const struct tls_conte
 }
 
 struct comparison {
-    struct buf trust, certificates;
+    struct buf trust, contexts; /* what of them has changed, in words */
     bool is_sound;
 };
 
+/* Both pools were made in the same order, so that what stands in one place is the same thing. */
 static void compare(struct comparison *cmp, const struct tls_pool *fresh, const struct tls_pool *p,
                     const struct tls_report *r)
 {
+    tell_pairs(&cmp->contexts, fresh->pairs, p->pairs);
+    tell_ticket_keys(&cmp->contexts, fresh->tickets, p->tickets);
     struct list *old = p->contexts.next;
     for (struct list *it = fresh->contexts.next; it != &fresh->contexts;
          it = it->next, old = old->next) {
         const struct tls_context *now = context_at(it), *before = context_at(old);
-        tell_pairs(&cmp->certificates, now, before);
         if (!is_first_of_its_set(fresh, now))
             continue;
         cmp->is_sound = is_sound(now, before->trust, r) && cmp->is_sound;
@@ -285,15 +295,13 @@ static enum tls_renewal decide(const struct comparison *cmp, const struct tls_po
 {
     if (!cmp->is_sound)
         return TLS_RENEWAL_NOTHING;
-    bool trust = !buf_is_empty(&cmp->trust), certificates = !buf_is_empty(&cmp->certificates);
+    bool trust = !buf_is_empty(&cmp->trust), contexts = !buf_is_empty(&cmp->contexts);
     if (trust && !make_image(fresh, r, image))
         return TLS_RENEWAL_NOTHING;
     buf_append_str(what, buf_str(&cmp->trust));
-    buf_append_str(what, trust && certificates ? STR(", ") : STR(""));
-    buf_append_str(what, buf_str(&cmp->certificates));
-    return certificates ? TLS_RENEWAL_CERTIFICATES
-           : trust      ? TLS_RENEWAL_TRUST
-                        : TLS_RENEWAL_NOTHING;
+    buf_append_str(what, trust && contexts ? STR(", ") : STR(""));
+    buf_append_str(what, buf_str(&cmp->contexts));
+    return contexts ? TLS_RENEWAL_CONTEXTS : trust ? TLS_RENEWAL_TRUST : TLS_RENEWAL_NOTHING;
 }
 
 enum tls_renewal tls_pool_renew(const struct tls_pool *p, int key_line, struct tls_report r,
@@ -306,7 +314,7 @@ enum tls_renewal tls_pool_renew(const struct tls_pool *p, int key_line, struct t
     compare(&cmp, fresh, p, &r);
     enum tls_renewal renewal = decide(&cmp, fresh, &r, what, image);
     buf_deinit(&cmp.trust);
-    buf_deinit(&cmp.certificates);
+    buf_deinit(&cmp.contexts);
     free_fresh(fresh);
     return renewal;
 }

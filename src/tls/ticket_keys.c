@@ -203,8 +203,14 @@ bool ticket_keys_add(struct ticket_keys *k, struct str file)
         return false;
     struct ticket_key *key = add_key(k);
     memcpy(key->name, file.ptr, TICKET_KEY_NAME);
+    derive("file", file, key->digest);
     set_key(key, file);
     return true;
+}
+
+bool ticket_keys_agree(const struct ticket_keys *a, const struct ticket_keys *b, size_t n)
+{
+    return memcmp(a->keys[n].digest, b->keys[n].digest, sizeof a->keys[n].digest) == 0;
 }
 
 void ticket_keys_free(struct ticket_keys *k)

@@ -12,6 +12,7 @@ enum { TICKET_KEY_NAME = 16 };
 
 struct ticket_key {
     unsigned char name[TICKET_KEY_NAME]; /* stands in the clear in a ticket */
+    unsigned char digest[32];            /* of the file that it is from */
     bool is_set;
     mbedtls_gcm_context gcm; /* AES-256 */
 };
@@ -26,6 +27,8 @@ struct ticket_keys *ticket_keys_fixed(void);
 /* nginx's files: a name of 16 octets, then secrets of 32 (AES-128) or 64 (AES-256). False: another
  * size. */
 bool ticket_keys_add(struct ticket_keys *k, struct str file);
+/* The n-th of both is from the same file's content. */
+bool ticket_keys_agree(const struct ticket_keys *a, const struct ticket_keys *b, size_t n);
 void ticket_keys_free(struct ticket_keys *k); /* wipes; NULL is fine */
 
 /* The one to seal with; NULL: there is none now. */

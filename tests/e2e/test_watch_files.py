@@ -231,6 +231,24 @@ def test_lists_of_client_rules_are_watched_too(watched):
     assert refusal(gate, "client") == "not_permitted"
 
 
+def test_a_new_ticket_key_is_taken_by_way_of_a_reload(watched):
+    w = watched(more="ssl_protocols TLSv1.2; ssl_session_ticket_key F/tickets.key;", prepare={"tickets.key": "k" * 80})
+
+    def session(again=None):
+        with w.gate.tls(again=again) as c:
+            assert ask(c).status == 200
+            return (c.sock.context, c.sock.session), c.sock.session_reused
+
+    old, _ = session()
+    assert session(old)[1]
+    w.way(w.folder, {"tickets.key": "n" * 80})
+    assert f'ticket key "{w.folder}/tickets.key"; the configuration is loaded anew' in w.line()
+    wait_until(lambda: not session(old)[1], "what the old key sealed to be worth nothing")
+    new, _ = session()
+    wait_until(lambda: session(new)[1], "the new key")
+    assert w.reloads() == 1
+
+
 def test_a_new_list_of_revoked_ones_counts_though_the_reload_for_another_file_fails(watched, certs):
     w = watched(more="ssl_client_deny cn file:F/denied;", prepare={"denied": "nobody\n"})
     w.way(w.folder, {"denied": "not*exact\n", "crl.pem": (certs / "rogues/crl.pem").read_text()})

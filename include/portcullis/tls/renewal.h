@@ -10,10 +10,11 @@
 size_t tls_pool_files(const struct tls_pool *p, struct arena *a, const struct str **paths);
 
 enum tls_renewal {
-    TLS_RENEWAL_NOTHING, /* nothing to be taken over: nothing has changed, or it was reported */
-    TLS_RENEWAL_TRUST,   /* CA certificates or revocation lists: *image is for trust_image_adopt */
-    TLS_RENEWAL_CERTIFICATES, /* those of servers: contexts must be made anew. *image: for those
-                                 that are there, where trust has changed, too; -1 otherwise */
+    TLS_RENEWAL_NOTHING,  /* nothing to be taken over: nothing has changed, or it was reported */
+    TLS_RENEWAL_TRUST,    /* CA certificates or revocation lists: *image is for trust_image_adopt */
+    TLS_RENEWAL_CONTEXTS, /* certificates of servers, or ticket keys: contexts must be made anew.
+                             *image: for those that are there, where trust has changed, too; -1
+                             otherwise */
 };
 
 /* Changes nothing of the pool. key_line: where its keys are apart (key_process.h), a socket to

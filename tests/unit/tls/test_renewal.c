@@ -28,9 +28,20 @@ struct serving {
     struct tls_context *context;
 };
 
+/* Of 48 octets. */
+static const char first_key[] = "The first key's name, and its secrets: 48 octets.";
+static const char second_key[] = "The next key's name, and other secrets: 48 octets";
+
+static void write_key(const char *text)
+{
+    (void)write_file(own("watched-tickets.key"), text, 48);
+}
+
 static struct serving serve(void)
 {
+    static struct str ticket_key;
     struct serving s = {.pool = tls_pool_new()};
+    write_key(first_key);
     copy("ca.crt", "watched-ca.crt");
     copy("server.crt", "watched.crt");
     copy("server.key", "watched.key");
@@ -40,6 +51,10 @@ static struct serving serve(void)
     settings.certificate_keys.items[0] = str_of(cert_path(own("watched.key")));
     settings.client_certificate = str_of(cert_path(own("watched-ca.crt")));
     settings.crl = str_of(cert_path(own("watched.crl")));
+    ticket_key = str_of(cert_path(own("watched-tickets.key")));
+    settings.ticket_keys.items = &ticket_key;
+    settings.ticket_keys.count = 1;
+    settings.session_tickets = true;
     s.context = tls_context_new(s.pool, &settings, reports);
     cr_assert_not_null(s.context, "%s", last_report);
     close(trust_image_share(s.pool));
@@ -84,9 +99,21 @@ Test(renewal, tells_what_has_changed_and_takes_over_trust)
     copy("client.crt", "watched.crt");
     copy("client.key", "watched.key");
     copy("ca.crt", "watched-ca.crt");
-    expect(&s, TLS_RENEWAL_CERTIFICATES,
-           "+CA 'CN=my-ca', -CA 'CN=client self-signed', certificate \"");
-    expect(&s, TLS_RENEWAL_CERTIFICATES, "certificate \"");
+    expect(&s, TLS_RENEWAL_CONTEXTS, "+CA 'CN=my-ca', -CA 'CN=client self-signed', certificate \"");
+    expect(&s, TLS_RENEWAL_CONTEXTS, "certificate \"");
+    stop(&s);
+}
+
+Test(renewal, tells_of_what_blocks_share_once)
+{
+    struct serving s = serve();
+    struct tls_context *other = tls_context_new(s.pool, tls_context_settings(s.context), reports);
+    expect(&s, TLS_RENEWAL_NOTHING, "");
+    copy("client.crt", "watched.crt");
+    copy("client.key", "watched.key");
+    write_key(second_key);
+    expect(&s, TLS_RENEWAL_CONTEXTS, "watched.crt\", ticket key \"");
+    tls_context_free(other);
     stop(&s);
 }
 
@@ -100,6 +127,7 @@ Test(renewal, takes_over_nothing_when_something_is_wrong)
         {"server.key", "watched-ca.crt", "there is none in PEM"},
         {"rogues/crl-expired.pem", "watched.crl", "CN=my-ca has a list there that is older than"},
         {"client.crt", "watched.crl", "there is none in PEM"},
+        {"client.crt", "watched-tickets.key", "must have 48 or 80"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct serving s = serve();
@@ -115,10 +143,11 @@ Test(renewal, names_every_file_of_a_context)
     struct arena a;
     const struct str *paths;
     arena_init(&a, 512);
-    cr_assert_eq(tls_pool_files(s.pool, &a, &paths), 4);
     static const char *const names[] = {"watched.crt", "watched.key", "watched-ca.crt",
-                                        "watched.crl"};
-    for (size_t i = 0; i < 4; i++)
+                                        "watched.crl", "watched-tickets.key"};
+    enum { FILES = sizeof names / sizeof *names };
+    cr_assert_eq(tls_pool_files(s.pool, &a, &paths), FILES);
+    for (size_t i = 0; i < FILES; i++)
         cr_expect(str_eq_z(paths[i], cert_path(own(names[i]))), "%s", names[i]);
     arena_deinit(&a);
     stop(&s);
