@@ -3,58 +3,75 @@
 struct foreign {
     const char *name;
     const char *text; /* the cure, or why it is ignored */
-    bool is_ignored;
-    bool may_be_off;
+    const char *same; /* the value that is what we do anyway; NULL: any */
 };
 
 static const struct foreign foreign[] = {
-#define IGNORED(name)                    {name, NULL, true, false},
-#define IGNORED_BECAUSE(name, why)       {name, why, true, false},
-#define UNSUPPORTED(name, cure)          {name, cure, false, true},
-#define UNSUPPORTED_EVEN_OFF(name, cure) {name, cure, false, false},
+#define IGNORED(name)                      {name, NULL, NULL},
+#define IGNORED_BECAUSE(name, why)         {name, why, NULL},
+#define UNSUPPORTED(name, cure)            {name, cure, "off"},
+#define UNSUPPORTED_BUT(name, value, cure) {name, cure, value},
+#define FAMILY(prefix, why)
 #include "foreign.def"
 #undef IGNORED
 #undef IGNORED_BECAUSE
 #undef UNSUPPORTED
-#undef UNSUPPORTED_EVEN_OFF
+#undef UNSUPPORTED_BUT
+#undef FAMILY
 };
 enum { FOREIGN = sizeof foreign / sizeof *foreign };
 
-/* Whole families of modules that we do not have. */
 static const struct foreign families[] = {
-    {"fastcgi_", "use proxy_pass http://...", false, true},
-    {"grpc_", "use proxy_pass http://...", false, true},
-    {"memcached_", "use proxy_pass http://...", false, true},
-    {"scgi_", "use proxy_pass http://...", false, true},
-    {"uwsgi_", "use proxy_pass http://...", false, true},
-    {"proxy_ssl_", "connections to upstreams are plain; remove it", false, true},
-    {"js_", "the module is not part of this program; remove it", false, true},
+#define IGNORED(name)
+#define IGNORED_BECAUSE(name, why)
+#define UNSUPPORTED(name, cure)
+#define UNSUPPORTED_BUT(name, value, cure)
+#define FAMILY(prefix, why) {prefix, why, NULL},
+#include "foreign.def"
+#undef IGNORED
+#undef IGNORED_BECAUSE
+#undef UNSUPPORTED
+#undef UNSUPPORTED_BUT
+#undef FAMILY
 };
+enum { FAMILIES = sizeof families / sizeof *families };
 
 static const struct foreign *find(struct str name)
 {
     for (size_t i = 0; i < FOREIGN; i++)
         if (str_eq_z(name, foreign[i].name))
             return &foreign[i];
-    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-        if (str_starts(name, str_of(families[i].name)))
-            return &families[i];
     return NULL;
 }
 
-static bool is_off(const struct conf_node *node)
+static bool says_the_same(const struct foreign *f, const struct conf_node *node)
 {
-    return node->count == 1 && !node->has_block && str_eq_z(node->args[0], "off");
+    return node->count == 1 && !node->has_block && str_eq_z(node->args[0], f->same);
+}
+
+static bool report_family(struct loader *l, const struct conf_node *node)
+{
+    for (unsigned i = 0; i < FAMILIES; i++) {
+        if (!str_starts(node->name, str_of(families[i].name)))
+            continue;
+        if (!(l->families_told >> i & 1))
+            loader_warn(l, node, families[i].text,
+                        "\"%.*s\" and other \"%s...\" directives have no effect here",
+                        STR_ARG(node->name), families[i].name);
+        l->families_told |= 1U << i;
+        return true;
+    }
+    return false;
 }
 
 bool foreign_report(struct loader *l, const struct conf_node *node)
 {
     const struct foreign *f = find(node->name);
     if (!f)
-        return false;
-    if (f->is_ignored || (f->may_be_off && is_off(node)))
-        loader_warn(l, node, f->is_ignored ? f->text : NULL,
-                    "\"%.*s\" directive has no effect here", STR_ARG(node->name));
+        return report_family(l, node);
+    if (!f->same || says_the_same(f, node))
+        loader_warn(l, node, f->same ? NULL : f->text, "\"%.*s\" directive has no effect here",
+                    STR_ARG(node->name));
     else
         loader_error(l, node, f->text,
                      "directive \"%.*s\" is known to nginx but not supported here",
@@ -66,6 +83,6 @@ const char *foreign_name(size_t i, bool *is_ignored)
 {
     if (i >= FOREIGN)
         return NULL;
-    *is_ignored = foreign[i].is_ignored;
+    *is_ignored = !foreign[i].same;
     return foreign[i].name;
 }

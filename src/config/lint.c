@@ -17,37 +17,64 @@ struct lint {
 
 /* ---- what depends on the client ---- */
 
-static bool tells_of_client(const struct template *t, unsigned depth);
+typedef bool variable_test(const struct variable *v);
 
-/* What `set` makes may come from anywhere: it has the benefit of the doubt. */
-static bool variable_tells(const struct variable *v, unsigned depth)
-{
-    if (v->kind == VARIABLE_MAP)
-        return depth < MAP_DEPTH_MAX && tells_of_client(&v->map->source, depth + 1);
-    return v->kind == VARIABLE_SET || str_starts(v->name, STR("ssl_client_"));
-}
-
-static bool tells_of_client(const struct template *t, unsigned depth)
+static bool tells(const struct template *t, variable_test *is, unsigned depth)
 {
     VEC_FOR(const struct template_part, part, &t->parts) {
-        if (part->variable && variable_tells(part->variable, depth))
+        const struct variable *v = part->variable;
+        if (!v)
+            continue;
+        if (is(v))
+            return true;
+        if (v->kind == VARIABLE_MAP && depth < MAP_DEPTH_MAX &&
+            tells(&v->map->source, is, depth + 1))
             return true;
     }
     return false;
 }
 
-static const struct rewrite_op *find_if(const struct script *s)
+/* What `set` makes may come from anywhere: it has the benefit of the doubt. */
+static bool is_of_client(const struct variable *v)
+{
+    return v->kind == VARIABLE_SET || str_starts(v->name, STR("ssl_client_"));
+}
+
+static bool is_verdict(const struct variable *v)
+{
+    return v->kind == VARIABLE_SET || str_eq_z(v->name, "ssl_client_verify") ||
+           str_eq_z(v->name, "ssl_client_refusal");
+}
+
+/* What a certificate says, which is worth what its CA is. The certificate as a whole and its hashes
+ * are for who checks them himself, and to own the key was proved. */
+static bool is_claim(const struct variable *v)
+{
+    static const char *const others[] = {
+        "cert",  "raw_cert",    "escaped_cert",       "fingerprint",
+        "chain", "spki_sha256", "fingerprint_sha256", "x5t_s256",
+    };
+    if (!str_starts(v->name, STR("ssl_client_")) || is_verdict(v))
+        return false;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        if (str_eq_z(str_from(v->name, sizeof "ssl_client_" - 1), others[i]))
+            return false;
+    }
+    return true;
+}
+
+static const struct rewrite_op *find_if(const struct script *s, variable_test *is)
 {
     VEC_FOR(const struct rewrite_op, op, &s->ops) {
-        if (op->kind == REWRITE_IF && tells_of_client(&op->left, 0))
+        if (op->kind == REWRITE_IF && tells(&op->left, is, 0))
             return op;
     }
     return NULL;
 }
 
-static bool is_checked_by_script(const struct location_conf *loc)
+static bool is_checked_by_script(const struct location_conf *loc, variable_test *is)
 {
-    return find_if(&loc->script) || find_if(&loc->server->root->script);
+    return find_if(&loc->script, is) || find_if(&loc->server->root->script, is);
 }
 
 static bool is_told_upstream(const struct proxy_conf *p)
@@ -78,7 +105,7 @@ static bool is_told(struct lint *l, const struct conf_pos *pos)
 
 static void lint_optional(struct lint *l, const struct location_conf *loc)
 {
-    bool is_looked_at = loc->client_rules.count > 0 || is_checked_by_script(loc) ||
+    bool is_looked_at = loc->client_rules.count > 0 || is_checked_by_script(loc, is_of_client) ||
                         is_told_upstream(&loc->proxy);
     if (!loc->proxy.is_set || !is_optional(loc->verify) || is_looked_at ||
         is_told(l, &loc->verify_pos))
@@ -89,6 +116,32 @@ static void lint_optional(struct lint *l, const struct location_conf *loc)
                 "\"ssl_verify_client %s\" lets in who has no certificate, and nothing in location "
                 "\"%.*s\" looks at it",
                 verify_mode_name(loc->verify), STR_ARG(loc->name));
+}
+
+static bool is_vouched_for(const struct location_conf *loc)
+{
+    VEC_FOR(const struct set_header_conf, h, &loc->proxy.set_headers) {
+        if (tells(&h->value, is_verdict, 0))
+            return true;
+    }
+    bool has_rules = loc->client_rules.count > 0 && loc->verify != TLS_VERIFY_REPORT;
+    return has_rules || is_checked_by_script(loc, is_verdict);
+}
+
+static void lint_unvouched(struct lint *l, const struct location_conf *loc)
+{
+    bool passes_any = loc->verify == TLS_VERIFY_OPTIONAL_NO_CA || loc->verify == TLS_VERIFY_REPORT;
+    if (!loc->proxy.is_set || !passes_any || is_vouched_for(loc))
+        return;
+    VEC_FOR(const struct set_header_conf, h, &loc->proxy.set_headers) {
+        if (tells(&h->value, is_claim, 0) && !is_told(l, &h->pos))
+            report_warn(&l->report, &h->pos,
+                        "send $ssl_client_verify, too, for the application to look at, or write "
+                        "if ($ssl_client_verify != SUCCESS) { return 403; }",
+                        "\"%.*s\" tells the upstream what any certificate claims: "
+                        "\"ssl_verify_client %s\" passes those of unknown CAs,",
+                        STR_ARG(h->name), verify_mode_name(loc->verify));
+    }
 }
 
 static bool has_line_ends(const struct template *t)
@@ -125,7 +178,7 @@ static bool listens_plain(const struct server_conf *s)
 /* The refusal comes first, as nginx's 400 does. */
 static void lint_idle_if(struct lint *l, const struct location_conf *loc)
 {
-    const struct rewrite_op *op = find_if(&loc->script);
+    const struct rewrite_op *op = find_if(&loc->script, is_of_client);
     if (!op || loc->verify != TLS_VERIFY_ON || listens_plain(loc->server) ||
         !str_eq(op->left.source, STR("$ssl_client_verify")) || is_told(l, &op->pos))
         return;
@@ -138,7 +191,8 @@ static void lint_plain(struct lint *l, const struct location_conf *loc)
 {
     const struct upstream_conf *u = loc->proxy.is_set ? loc->proxy.upstream : NULL;
     const struct location_conf *guarded = u ? l->guarded[u->index] : NULL;
-    if (!guarded || !listens_plain(l->server) || is_checked_by_script(loc) || is_told(l, &loc->pos))
+    if (!guarded || !listens_plain(l->server) || is_checked_by_script(loc, is_of_client) ||
+        is_told(l, &loc->pos))
         return;
     report_warn(&l->report, &loc->pos,
                 "let it listen on an address that clients cannot reach, or redirect to https",
@@ -190,7 +244,7 @@ static void lint_files(struct lint *l, const struct location_conf *loc)
 static void look_at_location(void *owner, const struct location_conf *loc)
 {
     static void (*const rows[])(struct lint *, const struct location_conf *) = {
-        lint_optional, lint_unsendable, lint_idle_if, lint_plain, lint_files};
+        lint_optional, lint_unvouched, lint_unsendable, lint_idle_if, lint_plain, lint_files};
     if (loc->kind == LOCATION_IF || loc->kind == LOCATION_LIMIT_EXCEPT)
         return; /* they inherit what is looked at */
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

@@ -36,6 +36,9 @@ static const struct listen_flag listen_flags[] = {
     {"bind", set_bind}, {"reuseport", set_reuseport},    {"http2", set_http2},
 };
 
+/* How the system does its part: nothing that a client sees. */
+static const char *const ignored[] = {"deferred", "fastopen", "rcvbuf", "sndbuf"};
+
 static const struct {
     const char *name;
     const char *cure;
@@ -45,11 +48,7 @@ static const struct {
     {"spdy", "SPDY is not spoken; remove it"},
     {"multipath", "it is not supported here; remove it"},
     {"accept_filter", "the system has no accept filters; remove it"},
-    {"deferred", "it is not supported here; remove it"},
     {"setfib", "it is not supported here; remove it"},
-    {"fastopen", "it is not supported here; remove it"},
-    {"rcvbuf", "it is not supported here; remove it"},
-    {"sndbuf", "it is not supported here; remove it"},
 };
 
 static bool read_ipv6only(struct loader *l, const struct conf_node *node,
@@ -93,6 +92,12 @@ static const struct {
 } listen_values[] = {
     {"ipv6only", read_ipv6only}, {"so_keepalive", read_keepalive}, {"backlog", read_backlog}};
 
+static bool is_parameter(struct str arg, const char *name)
+{
+    struct str value;
+    return str_eq_z(arg, name) || value_of_parameter(arg, name, &value);
+}
+
 static bool read_parameter(struct loader *l, const struct conf_node *node,
                            struct listen_conf *listen, struct str arg)
 {
@@ -105,9 +110,13 @@ static bool read_parameter(struct loader *l, const struct conf_node *node,
     for (size_t i = 0; i < sizeof listen_values / sizeof *listen_values; i++)
         if (value_of_parameter(arg, listen_values[i].name, &value))
             return listen_values[i].read(l, node, listen, arg, value);
+    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+        if (is_parameter(arg, ignored[i])) {
+            loader_warn(l, node, NULL, "\"%.*s\" has no effect here", STR_ARG(arg));
+            return true;
+        }
     for (size_t i = 0; i < sizeof unsupported / sizeof *unsupported; i++)
-        if (str_eq_z(arg, unsupported[i].name) ||
-            value_of_parameter(arg, unsupported[i].name, &value))
+        if (is_parameter(arg, unsupported[i].name))
             return invalid_parameter(l, node, arg, unsupported[i].cure);
     return invalid_parameter(l, node, arg, NULL);
 }
@@ -202,12 +211,13 @@ bool set_listen(struct loader *l, const struct conf_node *node, void *field)
         good &= read_parameter(l, node, &listen, node->args[i]);
     if (listen.http2)
         loader_warn(l, node, "HTTP/1.1 is spoken", "\"http2\" has no effect here");
-    for (uint64_t port = p.first; good && port <= p.last; port++)
-        for (size_t i = 0; good && i < count; i++) {
+    /* With a wrong parameter, too: what follows about the server is to be true of it. */
+    for (uint64_t port = p.first; port <= p.last; port++)
+        for (size_t i = 0; i < count; i++) {
             listen.addr = addrs[i];
             if (addr_family(&listen.addr) != AF_UNIX)
                 addr_set_port(&listen.addr, (uint16_t)port);
-            good = add_listen(l, node, &listen);
+            good &= add_listen(l, node, &listen);
         }
     return good;
 }

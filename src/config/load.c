@@ -28,11 +28,11 @@ static bool read_texts(struct loader *l, struct conf_nodes *nodes)
     const struct config_options *o = l->options;
     struct tree tree = {.report = &l->report, .directory = l->conf_dir, .snapshot = l->snapshot};
     struct str path = arena_str(l->arena, path_below(l, o->prefix, o->path));
-    bool good = tree_parse(&tree, STR("command line"), o->directives, nodes);
+    (void)tree_parse(&tree, STR("command line"), o->directives, nodes);
     for (size_t i = 0; i < nodes->list.count; i++)
         nodes->list.items[i].pos.line = 0;
-    good &= tree_read(&tree, path, NULL, nodes);
-    return good && l->report.errors == 0;
+    /* An include that is missing does not keep the rest from being looked at. */
+    return tree_read(&tree, path, NULL, nodes) && !tree.is_malformed;
 }
 
 /* ---- main context ---- */

@@ -105,6 +105,7 @@ struct loader {
     VEC(struct assignment) assignments;
     const struct conf_node *events, *http; /* where they stood */
     struct server_conf *finishing;         /* whose locations are looked at, at the end */
+    unsigned families_told;                /* foreign.c */
 };
 
 static inline struct process_conf *loader_process(struct loader *l)

@@ -85,6 +85,7 @@ static struct conf_node take_node(struct parser *p, bool has_block)
 static bool fail(struct parser *p)
 {
     struct conf_pos pos = {p->file, p->lexer.line};
+    p->tree->is_malformed = true;
     report_error(p->tree->report, &pos, p->lexer.cure, "%s", p->lexer.problem);
     return false;
 }
@@ -106,6 +107,7 @@ static bool parse_nested(struct parser *p, struct conf_nodes *out)
     struct conf_nodes children = {0};
 
     if (p->tree->depth >= DEPTH_MAX) {
+        p->tree->is_malformed = true;
         report_error(p->tree->report, &node.pos, NULL, "blocks are nested too deeply");
         return false;
     }
@@ -209,6 +211,7 @@ static bool may_read(struct tree *t, struct str path, const struct conf_pos *fro
         }
     if (t->files++ < FILES_MAX)
         return true;
+    t->is_malformed = true;
     report_error(t->report, from, NULL, "too many files are included");
     return false;
 }

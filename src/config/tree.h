@@ -24,6 +24,7 @@ struct tree {
     struct snapshot *snapshot; /* files[] gets each text read; may be NULL */
     struct include_chain *chain;
     unsigned depth, files;
+    bool is_malformed; /* some file's grammar: what was read says nothing */
 };
 
 /* Text to nodes, appended to *out. False: the grammar is broken, which was reported. */

@@ -384,6 +384,9 @@ const struct variable_row variables_of_request[VARIABLE_IDS] = {
     [VARIABLE_ID_DOCUMENT_URI] = {.value = uri},
     [VARIABLE_ID_HOST] = {.value = host},
     [VARIABLE_ID_HOSTNAME] = {.value = hostname},
+    [VARIABLE_ID_GZIP_RATIO] = {.value = none}, /* nothing is compressed here */
+    [VARIABLE_ID_HTTP2] = {.value = none},
+    [VARIABLE_ID_HTTP3] = {.value = none},
     [VARIABLE_ID_HTTPS] = {.value = https},
     [VARIABLE_ID_IS_ARGS] = {.value = is_args},
     [VARIABLE_ID_IS_REQUEST_PORT] = {.value = is_request_port},
@@ -401,6 +404,8 @@ const struct variable_row variables_of_request[VARIABLE_IDS] = {
     [VARIABLE_ID_PROXY_PROTOCOL_SERVER_ADDR] = {.value = none},
     [VARIABLE_ID_PROXY_PROTOCOL_SERVER_PORT] = {.value = none},
     [VARIABLE_ID_REALPATH_ROOT] = {.value = realpath_root},
+    [VARIABLE_ID_REALIP_REMOTE_ADDR] = {.value = remote_addr, .is_constant = true},
+    [VARIABLE_ID_REALIP_REMOTE_PORT] = {.value = remote_port, .is_constant = true},
     [VARIABLE_ID_REMOTE_ADDR] = {.value = remote_addr, .is_constant = true},
     [VARIABLE_ID_REMOTE_PORT] = {.value = remote_port, .is_constant = true},
     [VARIABLE_ID_REMOTE_USER] = {.value = remote_user, .is_constant = true},

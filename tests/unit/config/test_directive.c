@@ -94,12 +94,17 @@ Test(directive, what_nginx_has_and_we_do_not_is_never_silent)
         {"server { location / { auth_request /x; } }", "[emerg] directive \"auth_request\""},
         {"server { location / { secure_link x; } }", "[emerg] directive \"secure_link\""},
         {"server { location / { valid_referers none; } }", "[emerg] directive \"valid_referers\""},
-        {"server { location / { proxy_ssl_verify on; } }",
-         "[emerg] directive \"proxy_ssl_verify\""},
-        {"server { location / { proxy_ssl_new_thing on; } }", "known to nginx"},
+        {"chunked_transfer_encoding on;", "[warn] \"chunked_transfer_encoding\" directive has no"},
+        {"server { location / { proxy_ssl_new_thing on; } }",
+         "[warn] \"proxy_ssl_new_thing\" and other \"proxy_ssl_...\" directives have no effect "
+         "here "
+         "in test.conf:1; connections to upstreams are plain"},
+        {"server { location / { proxy_cache_bypass $http_upgrade; } }",
+         "[warn] \"proxy_cache_bypass\" and other"},
+        {"server { location / { proxy_cache x; } }", "[emerg] directive \"proxy_cache\""},
         {"server { location / { grpc_pass x; } }", "[emerg] directive \"grpc_pass\""},
         {"server { location / { fastcgi_pass x; } }", "[emerg] directive \"fastcgi_pass\""},
-        {"server { location / { fastcgi_cache_new x; } }", "[emerg] directive"},
+        {"server { location / { fastcgi_cache_new x; } }", "[warn] \"fastcgi_cache_new\""},
         {"server { location / { alias /x; } }", "[emerg] directive \"alias\""},
         {"server { index a; }", "[emerg] directive \"index\""},
         {"server { location / { try_files $uri =404; } }", "[emerg] directive \"try_files\""},
@@ -107,6 +112,19 @@ Test(directive, what_nginx_has_and_we_do_not_is_never_silent)
         {"expires 1h;", "[emerg] \"expires\" with other values than \"off\""},
     };
     EXPECT_PROBLEMS(rows, config_of_http);
+}
+
+Test(directive, a_family_is_told_of_once_and_each_of_its_passes)
+{
+    struct loaded c = config_of_http(
+        "server { location /a { fastcgi_param A a; fastcgi_param B b; fastcgi_pass a; }\n"
+        "location /b { fastcgi_index i; uwsgi_param A a; uwsgi_param B b; fastcgi_pass b; } }");
+    cr_expect_eq(config_count(&c, "\"fastcgi_param\" and other \"fastcgi_...\""), 1);
+    cr_expect_eq(config_count(&c, "\"uwsgi_param\" and other \"uwsgi_...\""), 1);
+    cr_expect_eq(config_count(&c, "\"fastcgi_pass\" is known to nginx"), 2);
+    cr_expect_eq(config_count(&c, "[warn]"), 2, "%s", config_problems(&c));
+    cr_expect(c.s == NULL);
+    config_end(&c);
 }
 
 Test(directive, a_bare_server_is_enough)

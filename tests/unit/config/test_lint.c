@@ -98,6 +98,44 @@ Test(lint, optional_without_a_look_at_the_client)
     CHECK(rows);
 }
 
+#define NO_CA "server { " TLS "ssl_verify_client optional_no_ca; "
+#define DN    "proxy_set_header X-DN $ssl_client_s_dn; "
+
+Test(lint, names_that_no_known_ca_vouches_for)
+{
+    static const struct lint_row rows[] = {
+        {NO_CA "location /a { " DN PASS " } }",
+         "[warn] \"X-DN\" tells the upstream what any certificate claims: \"ssl_verify_client "
+         "optional_no_ca\" passes those of unknown CAs, in ",
+         0},
+        {"server { " TLS "ssl_verify_client report; location /a { " DN PASS " } }",
+         "\"ssl_verify_client report\" passes", 0},
+        {"server { " TLS "ssl_verify_client report; location /a { ssl_client_allow cn x; " DN PASS
+         " } }",
+         "\"ssl_verify_client report\" passes", 0},
+        {"map $ssl_client_s_dn $u { ~CN=(?<n>[a-z]+) $n; } " NO_CA
+         "location /a { proxy_set_header X-User $u; " PASS " } }",
+         "\"X-User\" tells", 0},
+        {"map $ssl_client_s_dn $bad { default 1; CN=x 0; } " NO_CA
+         "location /a { if ($bad) { return 403; } " DN PASS " } }",
+         "\"X-DN\" tells", 0},
+        {"map $ssl_client_verify:$ssl_client_s_dn $u { ~SUCCESS:(?<n>.+) $n; } " NO_CA
+         "location /a { proxy_set_header X-User $u; " PASS " } }",
+         NULL, 0},
+        {NO_CA "location /a { " DN "proxy_set_header X-V $ssl_client_verify; " PASS " } }", NULL,
+         0},
+        {NO_CA "location /a { ssl_client_allow cn x; " DN PASS " } }", NULL, 0},
+        {NO_CA "if ($ssl_client_verify != SUCCESS) { return 403; } location /a { " DN PASS " } }",
+         NULL, 0},
+        {NO_CA "location /a { proxy_set_header X-Cert $ssl_client_escaped_cert; " PASS " } }", NULL,
+         0},
+        {NO_CA "location /a { proxy_set_header X-F $ssl_client_fingerprint; " PASS " } }", NULL, 0},
+        {"server { " TLS "ssl_verify_client optional; location /a { " DN PASS " } }", NULL, 0},
+        {"server { " TLS "ssl_verify_client on; location /a { " DN PASS " } }", NULL, 0},
+    };
+    CHECK(rows);
+}
+
 Test(lint, header_that_can_never_be_sent_is_told_once)
 {
     const char *found = lint("server { " TLS "ssl_verify_client on; proxy_set_header X-Cert "

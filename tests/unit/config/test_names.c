@@ -64,6 +64,8 @@ Test(listen, problems)
         {"server { listen 8080 proxy_protocol; }",
          "invalid parameter \"proxy_protocol\" in test.conf:1; the PROXY protocol is not "
          "supported"},
+        {"server { listen 8080 deferred; }", "[warn] \"deferred\" has no effect here"},
+        {"server { listen 8080 rcvbuf=8k; }", "[warn] \"rcvbuf=8k\" has no effect here"},
         {"server { listen 8080 quic; }", "HTTP/3 is not spoken"},
         {"server { listen 8080 http2; }", "[warn] \"http2\" has no effect here"},
         {"server { listen 8080 backlog=x; }", "invalid backlog \"backlog=x\""},

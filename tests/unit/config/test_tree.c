@@ -74,6 +74,22 @@ Test(tree, problems_of_an_included_file_carry_its_name)
     config_end(&c);
 }
 
+Test(tree, a_missing_include_does_not_hide_what_else_is_wrong)
+{
+    struct loaded c;
+    config_begin(&c);
+    config_write(&c, "test.conf",
+                 "include a.inc;\nevents {}\nhttp { include b.inc; foo bar; server { location / { "
+                 "include c.inc; proxy_pass ftp://x; } } }");
+    config_load_file(&c, "");
+    static const char *const parts[] = {"a.inc\" failed", "b.inc\" failed", "c.inc\" failed",
+                                        "unknown directive \"foo\"", "invalid URL prefix"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        cr_expect_eq(config_count(&c, parts[i]), 1, "%s in\n%s", parts[i], config_problems(&c));
+    cr_expect(c.s == NULL);
+    config_end(&c);
+}
+
 Test(tree, deep_blocks_are_refused)
 {
     struct buf text = {0};
