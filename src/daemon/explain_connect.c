@@ -19,8 +19,7 @@ struct asked {
     struct dial dial;
     bool asks, is_tls13, is_open, is_broken; /* broken: what it asks cannot be read */
     struct certificate_request request;
-    const struct bundle
-        *shown; /* certificates of --connect's files; none: no question of fitting */
+    const struct bundle *shown; /* of --connect's files; none: no question of fitting */
     enum certificate_request_fit fit;
 };
 

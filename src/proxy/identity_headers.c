@@ -1,4 +1,4 @@
-/* Names of header fields that applications trust to tell who the client is (RULES 9), in every
+/* Names of header fields that applications trust to tell who the client is, in every
  * spelling that some server or framework takes for the same name. */
 #include "identity_presets.h"
 #include "portcullis/proxy/request.h"

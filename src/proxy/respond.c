@@ -42,7 +42,7 @@ static const struct status_row *status_find(unsigned status)
     return &plain;
 }
 
-/* RULES 5.8: 495 and 496 are never on the wire, nor nginx's other inner ones. */
+/* 495 and 496 are never on the wire, nor nginx's other inner ones. */
 static unsigned wire_status(unsigned status)
 {
     const struct status_row *row = status_find(status);

@@ -1,4 +1,4 @@
-"""Known ways around a client check, one test each: RULES.md section 7 and what reviews of this program found.
+"""Known ways around a client check, one test each: those that other servers had, and those that reviews of this one found.
 
 Rows that have their test elsewhere: GHSA-5r4w-85f3-pw66, GHSA-9cr8-q42q-g8m7, CVE-2019-20894, envoy#6767 and CVE-2026-32305 in
 test_hosts.py; CVE-2026-27586 in test_command_line.py; CVE-2026-46579 and CVE-2024-45614 in test_identity_headers.py; tickets of

@@ -1,4 +1,4 @@
-"""Which server block's client check applies: SNI against Host, in every spelling (RULES 1.7, 5.8, 7)."""
+"""Which server block's client check applies: SNI against Host, in every spelling."""
 import subprocess
 
 import pytest

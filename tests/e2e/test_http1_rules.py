@@ -1,4 +1,4 @@
-"""HTTP/1 from clients, rule by rule (RULES 4; RFC 9112 and 9110), each on the program itself."""
+"""HTTP/1 from clients, rule by rule (RFC 9112 and 9110), each on the program itself."""
 import pytest
 
 from harness import header_values
@@ -84,19 +84,19 @@ def test_rule(plain, rule, octets, status):
         assert status_of(plain, octets) == status
 
 
-def test_4_3_absolute_form_replaces_host(plain):
+def test_absolute_form_replaces_host(plain):
     with plain.plain() as c:
         c.send("GET http://other.test/x HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert c.answer().json()["target"] == "/x"
 
 
-def test_4_7_pipelined_answers_come_in_order(plain):
+def test_pipelined_answers_come_in_order(plain):
     with plain.plain() as c:
         c.send("".join(f"GET /{i} HTTP/1.1\r\n{GOOD}\r\n" for i in range(20)))
         assert [c.answer().json()["target"] for _ in range(20)] == [f"/{i}" for i in range(20)]
 
 
-def test_4_7_nothing_after_close_is_processed(plain, upstream):
+def test_nothing_after_close_is_processed(plain, upstream):
     with plain.plain() as c:
         c.send(f"GET /1 HTTP/1.1\r\n{GOOD}Connection: close\r\n\r\nGET /2 HTTP/1.1\r\n{GOOD}\r\n")
         answer = c.answer()
@@ -105,14 +105,14 @@ def test_4_7_nothing_after_close_is_processed(plain, upstream):
     assert [r["target"] for r in upstream.requests] == ["/1"]
 
 
-def test_4_7_head_has_no_body(plain):
+def test_head_has_no_body(plain):
     with plain.plain() as c:
         c.send(f"HEAD / HTTP/1.1\r\n{GOOD}\r\nGET /text HTTP/1.1\r\n{GOOD}\r\n")
         assert c.answer("HEAD").status == 200
         assert c.answer().body == b"text"
 
 
-def test_4_7_http_1_0_closes_unless_asked(plain):
+def test_http_1_0_closes_unless_asked(plain):
     with plain.plain() as c:
         c.send(f"GET / HTTP/1.0\r\n{GOOD}\r\n")
         c.answer()
@@ -124,7 +124,7 @@ def test_4_7_http_1_0_closes_unless_asked(plain):
         assert c.answer().status == 200
 
 
-def test_4_8_expect_100_continue_is_answered_when_the_body_is_wanted(plain):
+def test_expect_100_continue_is_answered_when_the_body_is_wanted(plain):
     with plain.plain() as c:
         c.send(f"POST / HTTP/1.1\r\n{GOOD}Content-Length: 3\r\nExpect: 100-continue\r\n\r\n")
         _, status, _, _ = c.head()
@@ -134,7 +134,7 @@ def test_4_8_expect_100_continue_is_answered_when_the_body_is_wanted(plain):
         assert answer.json()["body"] == "abc"
 
 
-def test_4_6_trailers_of_a_request_end_here_as_with_nginx(proxy, upstream):
+def test_trailers_of_a_request_end_here_as_with_nginx(proxy, upstream):
     """Servers that join them to the head would take another address from them than proxy_set_header's."""
     gate = proxy("""events {} http { server { listen {port}; location / { proxy_request_buffering off;
         proxy_set_header X-Tenant here; proxy_pass http://%s; } } }""" % upstream.address)
@@ -146,7 +146,7 @@ def test_4_6_trailers_of_a_request_end_here_as_with_nginx(proxy, upstream):
     assert header_values(seen, "X-Tenant") == ["here"]
 
 
-def test_4_6_trailers_are_not_merged_into_headers(plain):
+def test_trailers_are_not_merged_into_headers(plain):
     with plain.plain() as c:
         c.send(f"POST / HTTP/1.1\r\n{GOOD}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Late: 1\r\nContent-Length: 99\r\n\r\n")
         seen = c.answer().json()

@@ -1,4 +1,4 @@
-"""Identity headers that clients send never reach the upstream, in any spelling, on any listener (RULES 9)."""
+"""Identity headers that clients send never reach the upstream, in any spelling, on any listener."""
 import pytest
 
 from harness import header_values

@@ -1,4 +1,4 @@
-"""ssl_verify_client by location, and `report`: who reaches the upstream, by every way into a location (RULES 7)."""
+"""ssl_verify_client by location, and `report`: who reaches the upstream, by every way into a location."""
 import ssl
 
 import pytest

@@ -116,7 +116,7 @@ def test_upload_to_a_slow_upstream_keeps_memory_flat(proxy, scripted_upstream, b
 
 
 def test_upload_without_close_notify_is_incomplete(proxy, scripted_upstream):
-    """RULES 1.9: an upload that TLS did not end properly is not the whole."""
+    """An upload that TLS did not end properly is not the whole."""
     got = []
 
     def script(c):

@@ -6,10 +6,9 @@
  * goes to every destination whose level takes it. Whoever logs on behalf of a connection or a
  * request passes a struct log_context, whose `describe` appends the ", client: …" part.
  * What is no character that can be seen (controls, halves of UTF-8, turns of direction) is written
- * as
- * \xHH here, whoever sent it, so that nobody forges a line or steers a terminal. Who logs a value
- * from outside quotes it by log_quoted or log_append_escaped, so that nobody forges the fields
- * behind it. */
+ * as "\xHH" here, whoever sent it, so that nobody forges a line or steers a terminal. Who logs a
+ * value from outside quotes it by log_quoted or log_append_escaped, so that nobody forges the
+ * fields behind it. */
 #ifndef PORTCULLIS_BASE_LOG_H
 #define PORTCULLIS_BASE_LOG_H
 
@@ -84,8 +83,7 @@ enum log_level syslog_severity(const struct syslog_target *t); /* of access logs
 void syslog_send(struct syslog_target *t, enum log_level level, struct str message);
 
 /* Appends s so that nothing behind it can be forged: what cannot be seen, '"' (when quote) and '\\'
- * as
- * \xHH. */
+ * are written as "\xHH". */
 void log_append_escaped(struct buf *out, struct str s, bool quote);
 /* The same of what cannot be seen alone: for what was escaped before. */
 void log_append_shown(struct buf *out, struct str s);

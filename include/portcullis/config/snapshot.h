@@ -90,8 +90,8 @@ struct name_regex {
 struct bind_conf {
     struct listen_conf listen;
     struct strmap exact; /* of server_conf; names lower case */
-    struct strmap
-        wildcard_head; /* "*.example.com" under key "example.com"; ".example.com" is in both */
+    /* "*.example.com" under key "example.com"; ".example.com" is in both. */
+    struct strmap wildcard_head;
     struct strmap wildcard_tail; /* "www.example.*" under key "www.example" */
     VEC(struct name_regex) regexes;
     struct server_conf *default_server;
@@ -326,8 +326,8 @@ struct proxy_conf {
     struct str port;                      /* $proxy_port */
     bool has_uri;
     struct str uri; /* replaces the location's prefix when has_uri */
-    VEC(struct set_header_conf)
-    set_headers; /* as given; Host and Connection defaults are the proxy's */
+    /* As given; Host and Connection defaults are the proxy's. */
+    VEC(struct set_header_conf) set_headers;
     VEC(struct str) pass_headers, hide_headers;
     VEC(struct redirect_conf) redirects;
     bool redirect_default; /* proxy_redirect default (the initial value), needs a location without
@@ -424,8 +424,8 @@ struct location_conf {
     VEC(struct add_header_conf) add_headers;
     VEC(struct error_page_conf) error_pages;
     struct str default_type;
-    const struct strmap
-        *types; /* of struct str: MIME types by extension, in lower case; NULL: nginx's own three */
+    /* Of struct str: MIME types by extension, in lower case; NULL: nginx's own three. */
+    const struct strmap *types;
     VEC(struct access_rule) access_rules;
     VEC(struct limit_req) limit_reqs;
     VEC(struct limit_conn) limit_conns;
@@ -527,8 +527,8 @@ struct snapshot {
     struct arena arena;
     struct process_conf process;
     struct http_conf http;
-    struct log_file
-        *log_files;     /* every file that error_log and access_log name; opened by the master */
+    /* Every file that error_log and access_log name; opened by the master. */
+    struct log_file *log_files;
     struct zone *zones; /* shared memory, mapped by the daemon before workers are forked */
     struct tls_pool *tls_pool;
     VEC(struct conf_text) files; /* as read, for -T */
@@ -545,7 +545,7 @@ void server_each_location(const struct server_conf *s,
 
 /* The server for a name (normalised by host_normalise) on an address; *matched says whether one of
  * its names fits, or it is the default. captures get a regex's groups (may be NULL). Same function
- * for SNI, Host and policy (RULES 1.7). */
+ * for SNI, Host and policy (http/uri.h). */
 /* The smallest block with the address in it, or NULL. */
 const struct geo_entry *geo_find(const struct geo_conf *geo, const struct addr *a);
 /* The longest prefix of the set that path begins with, or where path lacks but a slash and is to be

@@ -24,6 +24,7 @@ bool crypto_equal(const void *a, const void *b, size_t size);
 void crypto_wipe(void *p, size_t size);
 
 /* ---- hashes, FIPS 180-4. A context is copied by assignment. ---------------------------------- */
+/* start, any number of updates, finish. _block: the compression function alone, on one block. */
 
 struct crypto_sha1 {
     uint64_t state[12];
@@ -49,8 +50,9 @@ void crypto_sha512_update(struct crypto_sha512 *s, const void *data, size_t size
 void crypto_sha512_finish(struct crypto_sha512 *s, unsigned char *out); /* 64, or 48 */
 void crypto_sha512_block(struct crypto_sha512 *s, const unsigned char block[static 128]);
 
-/* ---- AEAD: one key, one message at a time ---------------------------------------------------- */
+/* ---- AEAD (RFC 5116): one key, one message at a time ----------------------------------------- */
 
+/* GCM: NIST SP 800-38D; ChaCha20-Poly1305: RFC 8439. */
 enum crypto_cipher {
     CRYPTO_AES_128_GCM,
     CRYPTO_AES_192_GCM,
@@ -69,10 +71,12 @@ const char *crypto_gcm_name(unsigned i);
 void crypto_gcm_use(unsigned i);
 
 struct crypto_aead;
+/* key: of the cipher's size, 16, 24 or 32 octets. NULL: no memory. */
 struct crypto_aead *crypto_aead_new(enum crypto_cipher cipher, const unsigned char *key);
 void crypto_aead_free(struct crypto_aead *a); /* NULL is fine */
 
-/* out may be in, or must not overlap it. */
+/* size octets to as many; out may be in, or must not overlap it. False: the IV's or the tag's size
+ * is none of this cipher. */
 bool crypto_aead_seal(struct crypto_aead *a, const unsigned char *iv, size_t iv_size,
                       const unsigned char *ad, size_t ad_size, const unsigned char *in, size_t size,
                       unsigned char *out, unsigned char *tag, size_t tag_size);
@@ -89,7 +93,7 @@ bool crypto_aead_update(struct crypto_aead *a, const unsigned char *in, size_t s
                         unsigned char *out);
 bool crypto_aead_finish(struct crypto_aead *a, unsigned char *tag, size_t tag_size);
 
-/* ---- elliptic curves ------------------------------------------------------------------------- */
+/* ---- elliptic curves: ECDSA (FIPS 186-5, 6), key agreement (SEC 1, 3.3.1; RFC 7748) ---------- */
 
 enum crypto_curve {
     CRYPTO_P256,
@@ -106,7 +110,8 @@ size_t crypto_curve_bytes(enum crypto_curve curve);
 /* 32, or 1 + 2 * crypto_curve_bytes: 04, x, y (SEC 1, 2.3.3). */
 size_t crypto_point_bytes(enum crypto_curve curve);
 
-/* private_key 0 or not below the curve's order: false. */
+/* Private keys, coordinates, r and s are of crypto_curve_bytes each, points of crypto_point_bytes.
+ * private_key 0 or not below the curve's order: false. */
 bool crypto_ecdsa_sign(enum crypto_curve curve, const unsigned char *private_key,
                        const unsigned char *digest, size_t digest_size, unsigned char *r,
                        unsigned char *s);
@@ -123,7 +128,7 @@ bool crypto_ec_public(enum crypto_curve curve, const unsigned char *private_key,
 bool crypto_ecdh(enum crypto_curve curve, const unsigned char *private_key,
                  const unsigned char *peer_point, unsigned char *shared);
 
-/* ---- RSA without padding --------------------------------------------------------------------- */
+/* ---- RSA without padding (RFC 8017, 5) ------------------------------------------------------- */
 
 struct crypto_number {
     const unsigned char *octets;

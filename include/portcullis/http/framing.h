@@ -13,7 +13,7 @@ struct framing {
     const char *problem; /* a sentence for the log, when status is not 0 */
 };
 
-/* RFC 9112, 6.1-6.3 as RULES say: TE with CL, TE not ending in chunked, chunked twice, TE in
+/* RFC 9112, 6.1-6.3, strictly: TE with CL, TE not ending in chunked, chunked twice, TE in
  * HTTP/1.0, CL not 1*DIGIT, overflowing or repeated: 400; unknown coding: 501. */
 struct framing framing_of_request(const struct request_head *head);
 /* to_head: the request was HEAD (or the response has no body for another reason given by status).

@@ -1,5 +1,5 @@
-/* HTTP/1 octets to events, for both directions: requests from clients, responses from
- * upstreams. No sockets, no clock. Feed it a buffer; it consumes what it understood.
+/* HTTP/1 octets to events (RFC 9112, 2 to 7), for both directions: requests from clients,
+ * responses from upstreams. No sockets, no clock. Feed it a buffer; it consumes what it understood.
  *
  *     h1_parser_init(&p, H1_REQUEST, limits);
  *     h1_parser_restart(&p, arena);
@@ -58,18 +58,17 @@ struct h1_parser {
     enum h1_state state;
     struct request_head request;
     struct response_head response;
-    struct headers
-        trailers;       /* without what RFC 9110, 6.5.1 forbids: framing, routing, credentials */
-    uint64_t left;      /* of the body, or of the chunk */
-    size_t scanned;     /* octets of `in` that were searched for line ends */
-    size_t line_start;  /* where in `in` the line begins that is not complete */
-    size_t lines;       /* complete ones of this head; trailers begin at 1 */
-    size_t blank_bytes; /* empty lines skipped before a request line */
+    /* Without what RFC 9110, 6.5.1 forbids: framing, routing, credentials. */
+    struct headers trailers;
+    uint64_t left;           /* of the body, or of the chunk */
+    size_t scanned;          /* octets of `in` that were searched for line ends */
+    size_t line_start;       /* where in `in` the line begins that is not complete */
+    size_t lines;            /* complete ones of this head; trailers begin at 1 */
+    size_t blank_bytes;      /* empty lines skipped before a request line */
     size_t chunk_line_bytes; /* of chunk extensions in this message */
     struct str data;         /* H1_DATA */
-    uint64_t head_bytes,
-        body_bytes;         /* of this message so far; with framing_bytes: $request_length */
-    uint64_t framing_bytes; /* chunk lines and trailers */
+    /* Of this message so far, in all $request_length; framing: chunk lines and trailers. */
+    uint64_t head_bytes, body_bytes, framing_bytes;
     bool is_eof;
     unsigned error_status; /* 400, 414, 431, 501, 505; 502 for a response */
     const char *problem;

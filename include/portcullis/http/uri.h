@@ -12,8 +12,8 @@ enum uri_form { URI_ORIGIN, URI_ABSOLUTE, URI_AUTHORITY, URI_ASTERISK };
 struct uri {
     enum uri_form form;
     struct str scheme, authority; /* URI_ABSOLUTE; authority also of URI_AUTHORITY */
-    struct str
-        raw; /* path and query as received (with "/" for an empty absolute path), $request_uri */
+    /* Path and query as received (with "/" for an empty absolute path), $request_uri. */
+    struct str raw;
     struct str path; /* normalised, $uri; "/" for "*" */
     struct str args; /* without "?", $args; raw octets */
     bool has_args;   /* a "?" was there */
@@ -45,8 +45,8 @@ bool uri_leads_up(struct arena *a, struct str target);
  * $arg_. */
 struct str uri_arg(struct str args, struct str name);
 
-/* One server-name rule for SNI, Host and policy (RULES 1.7): lower case, one trailing dot cut,
- * in out; false when it is no host name. */
+/* One server-name rule for SNI, Host and policy (RFC 6066, 3; RFC 9110, 7.2): lower case, one
+ * trailing dot cut, in out; false when it is no host name. */
 bool host_normalise(struct str in, struct arena *a, struct str *out);
 
 #endif

@@ -2,8 +2,11 @@
  * Internal to the proxy floor. Owner: the proxy. client.c has its life and its deadlines,
  * client_h1.c speaks HTTP/1 on it.
  *
- *   handshake ─▶ idle ─▶ head ─▶ request ─▶ idle …     (discard between them while a body is read
- * away) │               └─▶ tunnel └──────────────────────▶ linger ─▶ closed
+ *   handshake ─▶ idle ─▶ head ─▶ request ─────────┬▶ done ─▶ idle …
+ *                                   └─▶ tunnel ──┘    ├──▶ discard ─▶ idle …
+ *                                                     └──▶ linger ─▶ closed
+ *
+ * A stream that ends leads to closed from anywhere.
  */
 #ifndef PORTCULLIS_PROXY_CLIENT_H
 #define PORTCULLIS_PROXY_CLIENT_H
@@ -60,8 +63,7 @@ struct client {
     uint64_t review; /* the last that looked at it */
     int64_t started_ms;
     enum client_phase phase;
-    const struct location_conf
-        *conf; /* timeouts of the connection: of the last request's location */
+    const struct location_conf *conf; /* the last request's: timeouts of the connection */
 
     const struct server_conf *tls_server;
     bool sni_matched;
@@ -118,8 +120,8 @@ void review_on_timer(void *owner); /* of a proxy */
 
 /* ---- client.c ---- */
 void client_accept(struct proxy *p, const struct bind_conf *bind, int fd, const struct addr *peer);
-void client_enter(struct client *c, enum client_phase phase,
-                  int64_t deadline_ms); /* 0: none of the phase's own */
+/* deadline_ms: from now on; 0: the phase has none of its own. */
+void client_enter(struct client *c, enum client_phase phase, int64_t deadline_ms);
 /* All that goes to the client goes this way: it has a deadline then. False: full. */
 bool client_write(struct client *c, struct buf *out);
 bool client_write_str(struct client *c, struct str data);

@@ -67,8 +67,7 @@ struct request {
     struct client *client;
     const struct transport *transport;
     struct arena arena;
-    struct log_context
-        log;            /* its describe writes action, client, server, request, upstream, host */
+    struct log_context log; /* describes action, client, server, request, upstream, host */
     const char *action; /* "while connecting to upstream", during a call of log_write; else NULL */
     enum request_step step, next_step;
     bool is_running;   /* a step is on the stack */
@@ -79,10 +78,9 @@ struct request {
     struct framing framing;
     int64_t started_wall_ms, started_ms;
     struct headers trailers;
-    struct spool
-        *spool; /* the whole body, when it was gathered; stays for error_page's exchange too */
-    bool body_is_lost; /* it went to an upstream as it came, or is thrown away (413): nobody else
-                          can have it */
+    struct spool *spool; /* the whole body, when gathered; stays for error_page's exchange too */
+    bool body_is_lost;   /* it went to an upstream as it came, or is thrown away (413): nobody else
+                            can have it */
 
     /* What it means; rewrites and internal redirects change path, args, location. */
     struct uri uri;          /* of the original target */
@@ -94,8 +92,8 @@ struct request {
     bool path_fits_location; /* rewrite.c clears it at "rewrite … break": proxy_pass's URI does not
                                 replace the prefix then */
     const struct bind_conf *bind;
-    const struct server_conf
-        *server; /* the address's default until route_server knows better; never NULL */
+    /* The address's default until route_server knows better; never NULL. */
+    const struct server_conf *server;
     const struct location_conf *location;       /* the if-block's when one matched */
     const struct location_conf *outer_location; /* the location itself */
     bool is_checked; /* access_check_client was called (a malformed request may reach admit without)
@@ -159,8 +157,7 @@ void request_fail(struct request *req, unsigned status, enum close_reason why);
 /* error_page to a URI, X-Accel-Redirect, rewrite … last: routes anew with this path; "@name": to a
  * named location. */
 void request_redirect(struct request *req, struct str path, struct str args);
-bool request_redirect_named(struct request *req,
-                            struct str name); /* false: no such location: 500 */
+bool request_redirect_named(struct request *req, struct str name); /* false: none, 500 */
 /* Nothing can be sent any more: to the end. status is logged when no response was started (499 …).
  */
 void request_abort(struct request *req, unsigned status, enum close_reason why);
@@ -181,10 +178,10 @@ uint64_t client_number(const struct client *c);   /* $connection, log's "*7" */
 uint64_t client_requests(const struct client *c); /* $connection_requests */
 int64_t client_started_ms(const struct client *c);
 bool client_is_tls(const struct client *c);
-const struct server_conf *
-client_tls_server(const struct client *c); /* the block whose TLS settings served the handshake */
-bool client_sni_matched(
-    const struct client *c); /* SNI named one of its server_names (not by default) */
+/* The block whose TLS settings served the handshake. */
+const struct server_conf *client_tls_server(const struct client *c);
+/* Did SNI name one of its server_names (RFC 6066, 3)? False: it serves by default. */
+bool client_sni_matched(const struct client *c);
 const struct addr *client_addr(const struct client *c);
 
 /* ---- route.c ---- */
@@ -206,12 +203,12 @@ enum rewrite_result rewrite_run(struct request *req, const struct script *script
 
 /* ---- access.c: the only way to is_admitted ---- */
 /* First of all and once, before any script: plain HTTP on a TLS port (497), Host of a server whose
- * policy this connection did not meet (421), the certificate. False: answered, as below. */
+ * policy this connection did not meet (421: RFC 9110, 15.5.20), the certificate. False: answered,
+ * as below. */
 bool access_check_client(struct request *req);
 /* Starts by clearing is_admitted; true sets it. A refusal by access_check_client is final, whatever
- * error_page did since. */
-/* False: the request was answered (403, 421, 400/497 …) or the refusal is recorded and
- * respond_refusal called. */
+ * error_page did since. False: the request was answered (403, 421, 400/497 …) or the refusal is
+ * recorded and respond_refusal called. */
 bool access_admit(struct request *req);
 
 /* ---- variables.c ---- */
@@ -224,7 +221,7 @@ struct str template_value(struct request *req, const struct template *t);
 bool request_match(struct request *req, const struct regex_conf *r, struct str subject);
 struct str request_id(struct request *req);
 
-/* ---- identity_headers.c (RULES 9) ---- */
+/* ---- identity_headers.c ---- */
 /* Is this a name that applications trust for identity, in any spelling? Also names made so by
  * proxy_set_header of $ssl_client_* here. */
 bool identity_header_is_one(const struct location_conf *loc, struct str name);
@@ -237,12 +234,12 @@ void identity_headers_strip_response(const struct request *req, struct headers *
 
 /* ---- respond.c: answers of our own ---- */
 void respond_status(struct request *req, unsigned status); /* error_page, else the built-in page */
-void respond_text(struct request *req, unsigned status, struct str body,
-                  struct str content_type); /* return 200 "…" */
-void respond_redirect(struct request *req, unsigned status,
-                      struct str url);     /* Location made absolute as nginx does */
-void respond_refusal(struct request *req); /* req->refusal: 403 (or 421) by Accept: HTML, JSON,
-                                              text; no-store; close */
+/* return 200 "…" */
+void respond_text(struct request *req, unsigned status, struct str body, struct str content_type);
+/* Location is made absolute as nginx does. */
+void respond_redirect(struct request *req, unsigned status, struct str url);
+/* req->refusal: 403 (or 421) by Accept: HTML, JSON, text; no-store; close. */
+void respond_refusal(struct request *req);
 /* Whether error_page of the location takes status over; then the request goes on elsewhere. Called
  * also for intercepted responses. */
 bool respond_error_page(struct request *req, unsigned status);
@@ -252,13 +249,13 @@ bool respond_error_page(struct request *req, unsigned status);
 void respond_finish_head(struct request *req);
 
 /* ---- forward.c: what changes between the two sides ---- */
-void forward_request_head(struct request *req,
-                          struct buf *out); /* the request as the upstream gets it */
-bool forward_response_head(
-    struct request *req,
-    const struct response_head *from); /* fills req->response; false: intercepted or redirected */
+/* The request as the upstream gets it (RFC 9110, 7.6). */
+void forward_request_head(struct request *req, struct buf *out);
+/* Fills req->response. False: it was intercepted or redirected. */
+bool forward_response_head(struct request *req, const struct response_head *from);
 
-/* proxy_redirect on Location and Refresh of an upstream's response (policy's half: redirect.c). */
+/* ---- redirect.c ---- */
+/* proxy_redirect on Location and Refresh of an upstream's response. */
 void proxy_redirect_apply(struct request *req, struct headers *h);
 
 /* ---- access_log.c ---- */
@@ -267,26 +264,26 @@ void access_logs_flush(struct access_logs *logs);
 void access_logs_free(struct access_logs *logs);
 void access_log_write(struct request *req);
 
-/* ---- transport.h: how a response reaches the client (HTTP/1 now, HTTP/2 later) ---- */
+/* ---- how a response reaches the client: client_h1_transport.c ---- */
 struct transport {
     void (*send_informational)(struct request *req, const struct response_head *head); /* 1xx */
-    void (*send_head)(struct request *req,
-                      bool has_body); /* req->response; framing is the transport's */
-    bool (*send_body)(struct request *req,
-                      struct str data); /* false: full, request_resume when there is room */
-    void (*finish)(struct request *req,
-                   const struct headers *trailers); /* the response is complete */
-    bool (*is_sent)(struct request *req); /* nearly all of it is the kernel's; false: request_resume
-                                             when it is */
+    /* req->response; framing is the transport's. */
+    void (*send_head)(struct request *req, bool has_body);
+    /* False: full; request_resume when there is room. */
+    bool (*send_body)(struct request *req, struct str data);
+    /* The response is complete. trailers may be NULL. */
+    void (*finish)(struct request *req, const struct headers *trailers);
+    /* Nearly all of it is the kernel's; false: request_resume when it is. */
+    bool (*is_sent)(struct request *req);
     void (*abort)(struct request *req, enum close_reason why); /* cut visibly */
-    void (*read_body)(struct request *req); /* ask for the body: request_body_* is called; sends 100
-                                               Continue when awaited */
-    void (*tunnel)(struct request *req);    /* after 101: octets both ways */
+    /* Asks for the body: exchange_on_body is called. Sends 100 Continue when awaited. */
+    void (*read_body)(struct request *req);
+    void (*tunnel)(struct request *req); /* after 101: octets both ways */
 };
 
-/* Body of the request arriving, from the transport to exchange.c. */
-size_t exchange_on_body(struct request *req,
-                        struct str data); /* how many were taken; fewer: full */
+/* Body of the request arriving, from the transport to exchange.c. How many octets were taken;
+ * fewer: full. */
+size_t exchange_on_body(struct request *req, struct str data);
 void exchange_on_body_end(struct request *req);
 void exchange_on_client_gone(struct request *req, enum close_reason why);
 void exchange_on_client_drain(struct request *req);

@@ -20,8 +20,7 @@ struct client_hello {
     bool has_session_id, has_psk, has_extended_master_secret;
 
     /* How far client_hello_read has come. */
-    size_t
-        scanned; /* octets of wire: whole records, from READY on all that belong to the message */
+    size_t scanned; /* octets of wire: whole records; from READY on, all of the message */
     size_t gathered, message_len;
     unsigned char header[4];
     struct str message; /* from READY on: the handshake message, header included */

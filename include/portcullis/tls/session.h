@@ -1,5 +1,5 @@
-/* One TLS connection, server side (and client side for --check and tests). No sockets: wire
- * octets in and out of buffers.
+/* One TLS connection (RFC 8446, RFC 5246), server side (and client side for --check and tests). No
+ * sockets: wire octets in and out of buffers.
  *
  *      wire in ──▶ tls_session_receive ──▶ plaintext
  *                        │ └─────────────▶ wire out (handshake, alerts)
@@ -56,8 +56,8 @@ void tls_session_send_close(struct tls_session *s, struct buf *wire_out); /* clo
 bool tls_session_has_pending(const struct tls_session *s);
 
 enum tls_status tls_session_status(const struct tls_session *s);
-const char *tls_session_problem(
-    const struct tls_session *s); /* for the log: "peer sent alert: unknown CA (48)", … */
+/* For the log: "peer sent alert: unknown CA (48)", … */
+const char *tls_session_problem(const struct tls_session *s);
 /* Why the client was refused by an alert, tls_session_problem being the detail; else REFUSAL_NONE.
  */
 enum refusal tls_session_refusal(const struct tls_session *s);

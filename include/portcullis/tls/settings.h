@@ -32,10 +32,10 @@ struct tls_settings {
     struct str trusted_certificate;   /* CA file whose names are not sent */
     struct str intermediates;         /* what clients need not send; empty: none */
     struct str crl;
-    VEC(struct str)
-    keys;               /* "ADDRESS NAME" each, its own first: what the server block is found by in
-                           another configuration */
-    bool partial_chain; /* ssl_client_partial_chain */
+    /* "ADDRESS NAME" each, its own first: what the server block is found by in another
+     * configuration. */
+    VEC(struct str) keys;
+    bool partial_chain;           /* ssl_client_partial_chain */
     int64_t clock_skew_ms;        /* ssl_client_clock_skew */
     enum tls_crl_check crl_check; /* ssl_crl_check */
     enum tls_crl_missing crl_missing;
@@ -67,11 +67,9 @@ static inline bool tls_settings_ask(const struct tls_settings *s)
     return s->verify != TLS_VERIFY_OFF || s->location_verifies;
 }
 
-/* Checks a value alone, for error messages at the directive. False with the offending part in *bad.
- */
-bool tls_ciphers_check(
-    struct str openssl_list,
-    struct str *bad); /* unknown names are skipped as OpenSSL does; false when nothing is left */
+/* Check a value alone, for error messages at the directive: false with the offending part in *bad.
+ * Of ciphers, unknown names are skipped as OpenSSL does; false when nothing is left. */
+bool tls_ciphers_check(struct str openssl_list, struct str *bad);
 bool tls_ciphersuites_check(struct str list, struct str *bad);
 bool tls_curves_check(struct str list, struct str *bad);
 

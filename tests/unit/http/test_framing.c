@@ -49,8 +49,8 @@ static void expect_request(enum http_version version, const struct row *rows, si
     }
 }
 
-/* RULES 4.5; RFC 9112, 6.3 */
-Test(framing, rule_4_5_length_and_coding_together_are_refused)
+/* RFC 9112, 6.3 */
+Test(framing, length_and_coding_together_are_refused)
 {
     static const struct row rows[] = {
         {"Content-Length: 3\nTransfer-Encoding: chunked", 400, 0, 0},
@@ -61,7 +61,7 @@ Test(framing, rule_4_5_length_and_coding_together_are_refused)
     expect_request(HTTP_1_1, rows, COUNT(rows));
 }
 
-Test(framing, rule_4_5_codings)
+Test(framing, codings)
 {
     static const struct row rows[] = {
         {"Transfer-Encoding: chunked", 0, BODY_CHUNKED, 0},
@@ -90,7 +90,7 @@ Test(framing, rule_4_5_codings)
     expect_request(HTTP_1_1, rows, COUNT(rows));
 }
 
-Test(framing, rule_4_5_no_coding_in_http_1_0)
+Test(framing, no_coding_in_http_1_0)
 {
     static const struct row rows[] = {
         {"Transfer-Encoding: chunked", 400, 0, 0},
@@ -100,7 +100,7 @@ Test(framing, rule_4_5_no_coding_in_http_1_0)
     expect_request(HTTP_1_0, rows, COUNT(rows));
 }
 
-Test(framing, rule_4_5_lengths)
+Test(framing, lengths)
 {
     static const struct row rows[] = {
         {"", 0, BODY_NONE, 0},

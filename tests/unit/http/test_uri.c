@@ -202,8 +202,8 @@ Test(uri, parts_are_cut_and_kept_raw)
     }
 }
 
-/* RULES 4.3; RFC 9112, 3.2 */
-Test(uri, rule_4_3_the_four_forms_of_a_target)
+/* RFC 9112, 3.2 */
+Test(uri, the_four_forms_of_a_target)
 {
     static const struct {
         const char *target;
@@ -230,8 +230,8 @@ Test(uri, rule_4_3_the_four_forms_of_a_target)
     }
 }
 
-/* RULES 4.3; RFC 3986, 3.2.2 */
-Test(uri, rule_4_3_hosts)
+/* RFC 3986, 3.2.2 */
+Test(uri, hosts)
 {
     static const struct {
         struct str text;
@@ -285,8 +285,8 @@ Test(uri, rule_4_3_hosts)
     }
 }
 
-/* RULES 1.7 */
-Test(uri, rule_1_7_one_rule_for_names_of_servers)
+/* RFC 6066, 3 */
+Test(uri, one_rule_for_names_of_servers)
 {
     static const struct {
         struct str text;

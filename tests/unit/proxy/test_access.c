@@ -144,7 +144,7 @@ Test(access, report_says_what_on_would_do)
     }
 }
 
-/* RULES 7, "benign SNI, guarded Host" and "ticket of server A used at B" in what does not need
+/* "Benign SNI, guarded Host" and "ticket of server A used at B" in what does not need
  * tickets. */
 Test(access, host_of_another_server)
 {

@@ -76,7 +76,7 @@ Test(gate, each_mode, .timeout = 60)
           rows);
 }
 
-/* RULES 7: a benign SNI in front of a guarded Host, in every spelling of the names. */
+/* A benign SNI in front of a guarded Host, in every spelling of the names. */
 Test(gate, host_and_sni, .timeout = 60)
 {
     static const struct gate_row rows[] = {
@@ -180,7 +180,7 @@ Test(gate, a_refusal_stays_a_refusal, .timeout = 60)
         rows);
 }
 
-/* RULES 7, by location: what is guarded is so by whatever way it is reached, and nothing of it runs
+/* By location: what is guarded is so by whatever way it is reached, and nothing of it runs
  * before. */
 Test(gate, location_by_location, .timeout = 60)
 {

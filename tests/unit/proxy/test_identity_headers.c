@@ -6,7 +6,7 @@
 #include "portcullis/proxy/client.h"
 #include "support_server.h"
 
-/* A name of each row of RULES 9; "…" of a prefix is one of its kind. */
+/* A name of each product's; "…" of a prefix is one of its kind. */
 static const char *const trusted[] = {
     "Client-Cert",
     "Client-Cert-Chain",
@@ -54,7 +54,7 @@ static const char *const trusted[] = {
     "X-Portcullis-Verify",
 };
 
-/* Neighbours that are not to be touched; the addresses' row of RULES 9 is nginx's to pass on. */
+/* Neighbours that are not to be touched; those of addresses are passed on, as nginx does. */
 static const char *const innocent[] = {
     "Host",
     "Cookie",
