@@ -148,8 +148,7 @@ static bool has_line_ends(const struct template *t)
 {
     VEC_FOR(const struct template_part, part, &t->parts) {
         const struct variable *v = part->variable;
-        if (v && v->kind == VARIABLE_BUILTIN &&
-            (v->id == VARIABLE_ID_SSL_CLIENT_CERT || v->id == VARIABLE_ID_SSL_CLIENT_RAW_CERT))
+        if (v && v->kind == VARIABLE_BUILTIN && v->id == VARIABLE_ID_SSL_CLIENT_RAW_CERT)
             return true;
     }
     return false;

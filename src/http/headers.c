@@ -166,3 +166,22 @@ bool header_value_is_valid(struct str value)
     return str_find(value, '\r') == SIZE_MAX && str_find(value, '\n') == SIZE_MAX &&
            str_find(value, '\0') == SIZE_MAX;
 }
+
+struct str header_value_unfold(struct arena *a, struct str value)
+{
+    const struct str fold = STR("\n\t");
+    size_t at = str_search(value, fold);
+    if (at == SIZE_MAX)
+        return value;
+    char *out = arena_alloc(a, value.len);
+    size_t len = 0;
+    for (; at != SIZE_MAX; at = str_search(value, fold)) {
+        memcpy(out + len, value.ptr, at);
+        len += at;
+        out[len++] = ' ';
+        value = str_from(value, at + fold.len);
+    }
+    if (value.len > 0)
+        memcpy(out + len, value.ptr, value.len);
+    return str_make(out, len + value.len);
+}

@@ -17,7 +17,7 @@ static void add_fields(struct request *req, struct arena *a, struct explain_answ
         if (!set->is_identity)
             continue;
         (void)explain_text_of(req, &set->value, &value);
-        add(answer, a, set->name, value);
+        add(answer, a, set->name, header_value_unfold(a, value));
     }
     identity_presets_add(req, &presets, &req->arena);
     HEADERS_FOR(it, &presets)

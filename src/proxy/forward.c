@@ -57,7 +57,7 @@ static struct set_fields evaluate(struct request *req, const struct proxy_conf *
         ARENA_ARRAY(&req->arena, struct set_field, conf->set_headers.count + 1), 0};
 
     VEC_FOR(const struct set_header_conf, it, &conf->set_headers) {
-        struct str value = template_value(req, &it->value);
+        struct str value = header_value_unfold(&req->arena, template_value(req, &it->value));
         set.items[set.count++] = (struct set_field){it->name, value};
     }
     return set;
@@ -164,12 +164,18 @@ static void write_defaults(const struct request *req, const struct exchange *x,
         h1_write_header(out, STR("Connection"), STR("close"));
 }
 
-static void write_set(const struct set_fields *set, struct buf *out)
+static void write_set(struct request *req, const struct set_fields *set, struct buf *out)
 {
     for (size_t i = 0; i < set->count; i++) {
         const struct set_field *it = &set->items[i];
-        if (it->value.len > 0 && !is_about_framing(it->name) && header_value_is_valid(it->value))
+        if (it->value.len == 0 || is_about_framing(it->name))
+            continue;
+        if (header_value_is_valid(it->value))
             h1_write_header(out, it->name, it->value);
+        else
+            log_write(&req->log, LOG_WARN,
+                      "proxy_set_header \"%.*s\" left out: its value is no header value",
+                      STR_ARG(it->name));
     }
 }
 
@@ -232,7 +238,7 @@ void forward_request_head(struct request *req, struct buf *out)
     write_defaults(req, x, &set, out);
     write_length(req, x, out);
     h1_write_headers(out, &h);
-    write_set(&set, out);
+    write_set(req, &set, out);
     write_identity(req, out);
     h1_write_head_end(out);
 }

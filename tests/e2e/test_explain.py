@@ -222,7 +222,7 @@ server {
     proxy_client_identity rfc9440 nginx ingress-nginx xfcc traefik aws cloudflare;
     location / {
         proxy_set_header X-Who $again; proxy_set_header X-Verify "$ssl_client_verify until $ssl_client_v_end";
-        proxy_set_header X-From "$ssl_client_cn at $remote_addr"; proxy_set_header X-Cert $ssl_client_cert;
+        proxy_set_header X-From "$ssl_client_cn at $remote_addr"; proxy_set_header X-Cert $ssl_client_raw_cert; proxy_set_header X-Folded $ssl_client_cert;
         proxy_set_header X-Empty $ssl_client_spiffe_id; proxy_set_header X-Other $remote_addr;
         proxy_pass http://upstream:1;
     }

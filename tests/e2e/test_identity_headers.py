@@ -51,6 +51,21 @@ def test_every_family_is_removed_in_every_spelling(both, upstream, listener):
             assert header_values(seen, "X-Kept") == ["yes"]
 
 
+def test_a_certificate_that_nginx_would_fold_comes_on_one_line(proxy, upstream, certs):
+    """As whoever reads folded lines makes it (RFC 9112, 5.2); Puma and Node refuse the folded ones."""
+    gate = proxy("""events {} http { server { listen {port} ssl; ssl_certificate {certs}/server.crt;
+        ssl_certificate_key {certs}/server.key; ssl_client_certificate {certs}/ca.crt; ssl_verify_client on;
+        location / { proxy_set_header X-Cert $ssl_client_cert; proxy_set_header X-Raw $ssl_client_raw_cert;
+        proxy_set_header X-Uri $uri; proxy_pass http://%s; } } }""" % upstream.address)
+    pem = (certs / "client.crt").read_text()
+    pem = pem[pem.index("-----BEGIN"):].strip()
+    with gate.tls() as c:
+        seen = c.get("/a%0d%0aX-Raw:%20forged").json()
+    assert header_values(seen, "X-Cert") == [" ".join(pem.split("\n"))]
+    assert header_values(seen, "X-Raw") == header_values(seen, "X-Uri") == []
+    gate.logged('proxy_set_header "X-Uri" left out: its value is no header value')
+
+
 def test_connection_cannot_name_a_header_that_we_set(both):
     with both.tls() as c:
         seen = c.get("/set", headers="Connection: keep-alive, X-My-Identity, X-Client-Verify\r\n").json()

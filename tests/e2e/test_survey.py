@@ -48,7 +48,7 @@ def test_article_block_is_tested_without_a_warning_of_the_lints(tested):
 
 
 def test_findings_are_warnings_with_file_line_and_cure(tested):
-    done = tested(GATE.replace("location / { return 200; }", "location / { proxy_set_header X $ssl_client_cert; proxy_pass http://127.0.0.1:9; }"))
+    done = tested(GATE.replace("location / { return 200; }", "location / { proxy_set_header X $ssl_client_raw_cert; proxy_pass http://127.0.0.1:9; }"))
     assert re.search(r'\[warn\] "X" is never sent: .* in .*t\.conf:6; use \$ssl_client_escaped_cert', done.stderr), done.stderr
 
 

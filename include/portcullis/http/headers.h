@@ -52,5 +52,8 @@ bool header_list_next(struct str *rest, struct str *element);
 /* RFC 9110, 5.1 and 5.5. */
 bool header_name_is_token(struct str name);
 bool header_value_is_valid(struct str value); /* no CR, LF, NUL */
+/* A space for each LF TAB: $ssl_client_cert has nginx's folded lines, which no message may have any
+ * more, and whoever reads them makes spaces of them. RFC 9112, 5.2. */
+struct str header_value_unfold(struct arena *a, struct str value);
 
 #endif

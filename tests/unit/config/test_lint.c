@@ -139,7 +139,7 @@ Test(lint, names_that_no_known_ca_vouches_for)
 Test(lint, header_that_can_never_be_sent_is_told_once)
 {
     const char *found = lint("server { " TLS "ssl_verify_client on; proxy_set_header X-Cert "
-                             "$ssl_client_cert; location /a { " PASS " } location /b { " PASS
+                             "$ssl_client_raw_cert; location /a { " PASS " } location /b { " PASS
                              " } }",
                              0);
     const char *first = strstr(found, "[warn] \"X-Cert\" is never sent");

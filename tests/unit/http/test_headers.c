@@ -104,3 +104,20 @@ Test(headers, names_are_tokens_and_values_have_no_line_ends)
     cr_assert_not(header_value_is_valid(STR("a\nb")));
     cr_assert_not(header_value_is_valid(STR("a\0b")));
 }
+
+Test(headers, folded_lines_become_one)
+{
+    static const struct {
+        struct str folded, line;
+    } rows[] = {
+        {STR_INIT(""), STR_INIT("")},
+        {STR_INIT("a\tb"), STR_INIT("a\tb")},
+        {STR_INIT("a\n\tb"), STR_INIT("a b")},
+        {STR_INIT("a\n\t\n\tb\n\t"), STR_INIT("a  b ")},
+        {STR_INIT("a\nb\n\tc"), STR_INIT("a\nb c")},
+        {STR_INIT("a\r\n\tb"), STR_INIT("a\r b")},
+        {STR_INIT("a\n"), STR_INIT("a\n")},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        cr_expect(str_eq(header_value_unfold(&arena, rows[i].folded), rows[i].line), "row %zu", i);
+}
