@@ -45,11 +45,14 @@ def attack_table(rows):
 
 
 def storm_table(rows):
-    lines = ["| proxy | reloads | on new connections: answered, failed | on kept ones | master's memory |", "|---|---|---|---|---|"]
+    kinds = ("master", "builder", "worker")
+    lines = ["| proxy | reloads | on new connections: answered, failed | on kept ones | "
+             + " | ".join(f"{kind}: KB, descriptors more" for kind in kinds) + " |", "|---" * 7 + "|"]
     for row in rows:
         kept = ", ".join(f"{what} {count}" for what, count in sorted(row["kept"].items()))
-        lines.append(f"| {row['gate']} | {row['reloads']} | {row['new']['operations']}, {row['new']['errors']} | {kept} "
-                     f"| {row['master_kb']:+} KB |")
+        grown = ("{1:+}, {0:+}".format(*row["grown"][kind]) if kind in row["grown"] else "none" for kind in kinds)
+        lines.append(f"| {row['gate']} | {row['reloads']} | {row['new']['operations']}, {row['new']['errors']} | {kept} | "
+                     + " | ".join(grown) + " |")
     return "\n".join(lines)
 
 
