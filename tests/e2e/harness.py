@@ -14,9 +14,10 @@ import tempfile
 import threading
 import time
 
-WAIT = 20 if "asan" in os.environ.get("PORTCULLIS_BIN", "") else 10
-# tests/support/valgrind: everything is slower.
-WAIT *= int(os.environ.get("PORTCULLIS_SLOWER", "1"))
+# Memory, time and processor are not the program's own. tests/support/valgrind also says how much slower everything is.
+INSTRUMENTED = "asan" in os.environ.get("PORTCULLIS_BIN", "") or "PORTCULLIS_VALGRIND" in os.environ
+SLOWER = int(os.environ.get("PORTCULLIS_SLOWER", "1"))
+WAIT = (20 if "asan" in os.environ.get("PORTCULLIS_BIN", "") else 10) * SLOWER
 # Larger bodies than the usual ones take their time (test_streaming.py).
 WAIT += int(os.environ.get("PORTCULLIS_BODY_MB", "0")) // 10
 
@@ -77,7 +78,8 @@ class Proxy:
         self.report_folder = pathlib.Path(tempfile.mkdtemp(prefix="portcullis-reports-", dir="/tmp"))
         self.report_folder.chmod(0o1777)
         atexit.register(shutil.rmtree, self.report_folder, ignore_errors=True)
-        self.env.setdefault("ASAN_OPTIONS", f"log_path={self.report_folder}/asan:detect_leaks=1:exitcode=99")
+        self.env["ASAN_OPTIONS"] = (f"log_path={self.report_folder}/asan:detect_leaks=1:exitcode=99:"
+                                    + self.env.get("ASAN_OPTIONS", ""))
         self.env.setdefault("UBSAN_OPTIONS", f"log_path={self.report_folder}/ubsan:halt_on_error=1:print_stacktrace=1")
         self.output = open(self.folder / "output", "wb")
         self.process = subprocess.Popen(self.command(), stdout=self.output, stderr=self.output,
