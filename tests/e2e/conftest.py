@@ -14,6 +14,24 @@ import harness
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "no_valgrind(reason): cannot work under tests/support/valgrind, and why")
+
+
+def pytest_collection_modifyitems(config, items):
+    """tests/support/valgrind: what cannot work there is skipped, and with --every N only each N-th case of a test is run."""
+    if "PORTCULLIS_VALGRIND" not in os.environ:
+        return
+    every, seen, kept, left = int(os.environ.get("PORTCULLIS_EVERY", "1")), {}, [], []
+    for item in items:
+        if mark := item.get_closest_marker("no_valgrind"):
+            item.add_marker(pytest.mark.skip(reason=f"valgrind: {mark.args[0]}"))
+        number = seen[item.function] = seen.get(item.function, -1) + 1
+        (left if number % every else kept).append(item)
+    items[:] = kept
+    config.hook.pytest_deselected(items=left)
+
+
 @pytest.fixture(scope="session")
 def binary():
     path = pathlib.Path(os.environ.get("PORTCULLIS_BIN", ROOT / "build/release/portcullis"))

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from harness import WAIT, wait_until
+from harness import INSTRUMENTED, WAIT, wait_until
 
 BLOCK = """server { listen {port} ssl; ssl_certificate %s; ssl_certificate_key %s; %s
     ssl_client_certificate {certs}/ca.crt; ssl_verify_client on; location / { return 200 "hello"; } }"""
@@ -29,19 +29,20 @@ def keys(certs):
 
 
 def processes(gate):
-    """Title to process ids, of the program and all below it."""
-    children, found = {}, {}
+    """Kind to process ids, of the program and all below it: as the log says they were started, and by parentage."""
+    started = {int(pid): kind for kind, pid in re.findall(r"start ((?:worker|key) process) (\d+)\n", gate.log())}
+    children, found = {}, {"master process": [gate.process.pid]}
     for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             pid, rest = stat.read_text().split(" (", 1)
             children.setdefault(int(rest.rsplit(") ", 1)[1].split()[1]), []).append(int(pid))
     queue = [gate.process.pid]
     while queue:
-        pid = queue.pop()
-        queue += children.get(pid, [])
-        with contextlib.suppress(OSError):
-            title = pathlib.Path(f"/proc/{pid}/cmdline").read_text().split("\0")[0].removeprefix("portcullis: ")
-            found.setdefault(title, []).append(pid)
+        parent = queue.pop()
+        for pid in children.get(parent, []):
+            kind = "builder process" if parent == gate.process.pid else started.get(pid, "other")
+            found.setdefault(kind, []).append(pid)
+            queue.append(pid)
     return found
 
 
@@ -98,8 +99,16 @@ def test_the_key_process_can_do_little(proxy, keys):
     (pid,) = processes(gate)["key process"]
     status = dict(l.split(":\t", 1) for l in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in l)
     assert status["Uid"].split()[0] != "0" and int(status["CapEff"], 16) == 0
-    if "asan" not in gate.binary:
+    if not INSTRUMENTED:
         assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
+
+
+@pytest.mark.no_valgrind("it has descriptors of its own in each process")
+def test_the_key_process_has_nothing_open_but_its_lines_and_logs(proxy, keys):
+    gate = proxy(BLOCK % ("{certs}/server.crt", "{certs}/server.key", ""), main=ON)
+    with gate.tls() as c:
+        assert c.get().status == 200
+    (pid,) = processes(gate)["key process"]
     descriptors = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
     assert not [d for d in descriptors if "socket:" not in d and "/dev/null" not in d and "output" not in d and "error.log" not in d], descriptors
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness import WAIT, Connection, wait_until
+from harness import SLOWER, WAIT, Connection, wait_until
 
 VERSIONS = [pytest.param(ssl.TLSVersion.TLSv1_2, id="1.2"), pytest.param(ssl.TLSVersion.TLSv1_3, id="1.3")]
 CRL = "ssl_crl {certs}/rogues/crl.pem;"
@@ -65,6 +65,7 @@ def test_the_next_request_of_a_revoked_client_is_refused(proxy, version):
     assert "cert_revoked" in gate.logged("CN=client revoked revoked 20")
 
 
+@pytest.mark.no_valgrind("it lets nobody set RLIMIT_NOFILE")
 def test_a_worker_without_descriptors_to_spare_learns_it_too(proxy):
     gate = proxy(block(), main="worker_rlimit_nofile 64;")
     with gate.tls("revoked") as revoked, contextlib.ExitStack() as others:
@@ -249,7 +250,7 @@ def test_no_verdict_on_an_open_connection_is_older_than_ssl_client_recheck(proxy
     upstream = scripted_upstream(switching)
     gate = proxy("server { listen {port2}; }")
     soon = tmp_path / "soon.pem"
-    authority(gate.certs, tmp_path, "-gencrl", "-crl_lastupdate", seconds_from_now(-60), "-crl_nextupdate", seconds_from_now(4),
+    authority(gate.certs, tmp_path, "-gencrl", "-crl_lastupdate", seconds_from_now(-60), "-crl_nextupdate", seconds_from_now(4 * SLOWER),
               "-out", soon)
     crl = f"ssl_crl {soon}; ssl_client_recheck "
     gate = proxy(proxied(upstream, crl + "1s;") + block(crl + "1s;", "{port3}") + block(crl + "1h;", "{port4}"))

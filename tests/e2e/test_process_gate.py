@@ -115,6 +115,15 @@ def test_usr1_moves_the_access_log_to_a_new_file(proxy, upstream):
     assert "/before" not in log.read_text()
 
 
+@pytest.mark.no_valgrind("the command line is valgrind's own")
+def test_ps_shows_who_is_who(proxy, upstream):
+    gate = proxy(PLAIN % upstream.address)
+    (worker,) = gate.workers()
+    builder = int(pathlib.Path(f"/proc/{worker}/stat").read_text().rsplit(") ", 1)[1].split()[1])
+    shown = [pathlib.Path(f"/proc/{pid}/cmdline").read_text().split("\0")[0] for pid in (gate.process.pid, builder, worker)]
+    assert shown == ["portcullis: master process", "portcullis: builder process", "portcullis: worker process"]
+
+
 def core_limit(pid):
     lines = pathlib.Path(f"/proc/{pid}/limits").read_text().splitlines()
     return next(line.split()[4] for line in lines if line.startswith("Max core file size"))
@@ -169,6 +178,7 @@ def test_a_user_that_does_not_exist_is_an_error(proxy, upstream):
     assert 'getpwnam("no-such-user") failed' in gate.said()
 
 
+@pytest.mark.no_valgrind("it lets nobody set RLIMIT_NOFILE")
 def test_out_of_descriptors_accepting_pauses_and_clients_are_served(proxy, upstream):
     gate = proxy("events { worker_connections 1024; } http { " + PLAIN % upstream.address + "}",
                  main="worker_rlimit_nofile 40;")

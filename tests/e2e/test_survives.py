@@ -197,6 +197,7 @@ def test_a_log_pipe_without_a_reader_is_an_error_and_leaves_the_old_configuratio
 
 @pytest.mark.skipif(not FAKETIME.exists(), reason="libfaketime is not installed")
 @pytest.mark.skipif("asan" in os.environ.get("PORTCULLIS_BIN", ""), reason="a sanitizer wants to be loaded first")
+@pytest.mark.no_valgrind("its clock is not libfaketime's")
 def test_a_list_in_its_grace_is_told_of_each_day(proxy, tmp_path):
     now = tmp_path / "now"
     now.write_text("+0")
@@ -214,6 +215,7 @@ def test_a_list_in_its_grace_is_told_of_each_day(proxy, tmp_path):
 
 @pytest.mark.skipif(not FAKETIME.exists(), reason="libfaketime is not installed")
 @pytest.mark.skipif("asan" in os.environ.get("PORTCULLIS_BIN", ""), reason="a sanitizer wants to be loaded first")
+@pytest.mark.no_valgrind("its clock is not libfaketime's")
 def test_the_clock_goes_two_years_forward_and_back(proxy, application, tmp_path):
     now = tmp_path / "now"
     tmp_path.chmod(0o755)
@@ -237,6 +239,7 @@ def test_the_clock_goes_two_years_forward_and_back(proxy, application, tmp_path)
 
 
 @pytest.mark.skipif("asan" in os.environ.get("PORTCULLIS_BIN", ""), reason="its shadow takes all addresses")
+@pytest.mark.no_valgrind("the limit would be valgrind's own")
 def test_want_of_memory_costs_a_handshake_or_a_worker_and_no_more(proxy, binary, certs, application, tmp_path):
     text = configuration(0, application.address)
     (worker,) = proxy(text).workers()
