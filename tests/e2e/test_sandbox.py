@@ -9,6 +9,8 @@ import pytest
 from harness import ARTICLE, Upstream
 from test_process_skeleton import daemon, read_line  # noqa: F401 (a fixture)
 
+unconfined_under_valgrind = pytest.mark.no_valgrind("it knows neither seccomp nor Landlock")
+
 LINES = "listen 127.0.0.1:{port}\ngreeting one\n"
 
 
@@ -40,6 +42,7 @@ def tmp_folder(tmp_path):
     return tmp_path
 
 
+@unconfined_under_valgrind
 @pytest.mark.parametrize("what, argument, error", [
     ("read", "/etc/passwd", "EACCES"),
     ("read", "/proc/version", "EACCES"),
@@ -55,6 +58,7 @@ def test_a_worker_is_refused(daemon, what, argument, error):  # noqa: F811
     assert try_it(daemon(LINES), what, argument) == error
 
 
+@unconfined_under_valgrind
 def test_a_worker_that_executes_ends(daemon):  # noqa: F811
     d = daemon(LINES)
     sock, _ = d.connect()
@@ -65,6 +69,7 @@ def test_a_worker_that_executes_ends(daemon):  # noqa: F811
     assert d.greeting() == "one", "and is replaced"
 
 
+@unconfined_under_valgrind
 def test_it_connects_to_the_ports_that_were_named(daemon):  # noqa: F811
     with socket.create_server(("127.0.0.1", 0)) as named, socket.create_server(("127.0.0.1", 0)) as other:
         d = daemon(LINES + f"port {named.getsockname()[1]}\n")
@@ -72,6 +77,7 @@ def test_it_connects_to_the_ports_that_were_named(daemon):  # noqa: F811
         assert try_it(d, "connect", other.getsockname()[1]) == "EACCES"
 
 
+@unconfined_under_valgrind
 def test_it_reads_the_files_that_were_named_also_after_a_worker_died(daemon, tmp_folder):  # noqa: F811
     named, other = tmp_folder / "named", tmp_folder / "other"
     named.write_text("")
@@ -97,6 +103,7 @@ def test_report_refuses_nothing(daemon):  # noqa: F811
     assert "sandbox: report" in d.log()
 
 
+@unconfined_under_valgrind
 def test_workers_of_the_program_are_confined(proxy, upstream):
     gate = proxy(ARTICLE.replace("web_server:port", upstream.address), workers=2)
     gate.logged("sandbox: on")
@@ -130,6 +137,7 @@ def test_upstreams_and_name_servers_are_reached_after_a_reload_too(proxy, upstre
             assert client.answer().status == 200
 
 
+@unconfined_under_valgrind
 def test_an_upstream_of_a_variable_may_have_any_port(proxy, upstream):
     gate = proxy('server { listen {port}; set $to "%s"; location / { proxy_pass http://$to; } }' % upstream.address)
     assert "files limited, ports not" in gate.logged("sandbox: on")

@@ -153,5 +153,6 @@ def test_the_unit_is_one(tmp_path):
     unit = tmp_path / "portcullis.service"
     unit.write_text(text.replace("@CMAKE_INSTALL_FULL_SBINDIR@", str(tmp_path)))
     seen = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True)
-    said = [line for line in seen.stderr.splitlines() if "man portcullis" not in line]
+    # It reads the machine's other units as well, and says what it thinks of them.
+    said = [line for line in seen.stderr.splitlines() if "man portcullis" not in line and not line.startswith(("/lib/", "/usr/", "/etc/"))]
     assert not said
