@@ -5,6 +5,13 @@
 #include "portcullis/http/h1_writer.h"
 #include "portcullis/proxy/exchange.h"
 
+bool exchange_is_sending(const struct exchange *x)
+{
+    bool body_is_coming = x->body == EXCHANGE_BODY_SPOOLED && !x->request_sent;
+
+    return body_is_coming || (x->backend != NULL && stream_queued(x->backend->stream) > 0);
+}
+
 #define PIECE_BYTES         STREAM_READ_MAX
 #define RESPONSE_FIELDS_MAX 1000
 

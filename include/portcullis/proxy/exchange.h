@@ -1,7 +1,8 @@
 /* One request over backends until one answers it. Internal to the proxy floor. Owner: the request,
  * in whose arena it lives, so that it outlives its own callbacks.
  *
- *   exchange.c           target, peer, connection, retries, deadlines
+ *   exchange.c           body, target, peer, connection, deadlines
+ *   exchange_attempt.c   begin and end of an attempt, and whether another one follows
  *   exchange_request.c   the request on its way to the backend
  *   exchange_response.c  what comes back
  *
@@ -72,22 +73,27 @@ struct exchange {
 
 extern const struct stream_events exchange_backend_events;
 
+/* Something moved: the deadline counts from now. */
+void exchange_touch(struct exchange *x);
+
+/* ---- exchange_attempt.c ---- */
+void exchange_begin_try(struct exchange *x);
 struct upstream_try *exchange_try(struct exchange *x); /* the running one */
 /* The attempt failed: another peer, or status for the client. bit is one of NEXT_. */
 void exchange_fault(struct exchange *x, unsigned bit, unsigned status, enum close_reason why);
+bool exchange_may_try_next(struct exchange *x, unsigned bit);
 /* The backend closed before the response's head was there. */
 void exchange_on_early_eof(struct exchange *x);
-bool exchange_may_try_next(struct exchange *x, unsigned bit);
-/* With what it was doing, as nginx says it: " while connecting to upstream". err 0: no errno. */
-void exchange_log(struct exchange *x, enum log_level level, int err, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-/* Something moved: the deadline counts from now. */
-void exchange_touch(struct exchange *x);
+/* Its last call (stream_events.on_close). */
+void exchange_on_backend_close(struct exchange *x, enum close_reason why);
+/* The response is complete: backend kept when it may be. */
+void exchange_give_backend(struct exchange *x, bool reusable);
 /* The backend is given back; the facts stay. Any number of times; without an exchange
  * nothing. */
 void exchange_release(struct request *req);
-/* The response is complete: backend kept when it may be. */
-void exchange_give_backend(struct exchange *x, bool reusable);
+/* With what it was doing, as nginx says it: " while connecting to upstream". err 0: no errno. */
+void exchange_log(struct exchange *x, enum log_level level, int err, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* ---- target.c: what proxy_pass says for this request ---- */
 /* Fills target, upstream or resolve_name, and the request's proxy_host and proxy_port. 0, or the
@@ -95,6 +101,8 @@ void exchange_give_backend(struct exchange *x, bool reusable);
 unsigned target_find(struct exchange *x);
 
 /* ---- exchange_request.c ---- */
+/* Is some of the request still to go out, from here or from the stream's queue? */
+bool exchange_is_sending(const struct exchange *x);
 void exchange_send_request(struct exchange *x);
 void exchange_on_backend_drain(struct exchange *x);
 
