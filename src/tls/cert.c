@@ -347,10 +347,11 @@ static bool read_extensions(struct cert *c, struct str rest, const char **proble
 
 /* ---- the certificate ------------------------------------------------------------------------- */
 
-static void read_key(struct cert *c)
+void cert_read_key(struct cert *c)
 {
     unsigned char *p = (unsigned char *)(uintptr_t)c->spki.ptr;
     int rc = mbedtls_pk_parse_subpubkey(&p, p + c->spki.len, &c->key);
+    c->key_is_read = true;
     c->key_problem = REFUSAL_NONE;
     if (rc == MBEDTLS_ERR_PK_UNKNOWN_PK_ALG || rc == MBEDTLS_ERR_PK_UNKNOWN_NAMED_CURVE ||
         rc == MBEDTLS_ERR_PK_FEATURE_UNAVAILABLE)
@@ -457,7 +458,7 @@ bool cert_read(struct cert *c, struct str der, const char **problem)
 {
     bool good = cert_read_texts(c, der, problem);
     if (c->spki.len > 0)
-        read_key(c);
+        cert_read_key(c);
     return good;
 }
 

@@ -45,6 +45,7 @@ struct cert {
     char unknown_critical[64]; /* its OID as text */
 
     mbedtls_pk_context key;
+    bool key_is_read;
     enum refusal key_problem; /* REFUSAL_NONE: key can be used */
 };
 
@@ -53,6 +54,8 @@ struct cert {
 bool cert_read(struct cert *c, struct str der, const char **problem);
 /* All but the key, for which memory is needed: no cert_deinit. */
 bool cert_read_texts(struct cert *c, struct str der, const char **problem);
+/* That key, once there is a spki. */
+void cert_read_key(struct cert *c);
 void cert_deinit(struct cert *c);
 
 bool cert_is_self_issued(const struct cert *c);

@@ -191,22 +191,22 @@ def openssl(*words):
     subprocess.run(["openssl", *map(str, words)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def chain_file(certs, name, count, *options):
+def chain_file(certs, name, count, *options, curve="P-256"):
     """A client's certificate of a false CA, and so many CAs of the true one's name, each with a key of its own."""
     path = certs / f"{name}.pem"
     if not path.exists():
         texts = [(certs / "rogues/false-ca.crt").read_text()]
         for _ in range(count):
-            openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=my-ca",
+            openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", f"ec_paramgen_curve:{curve}", "-nodes", "-subj", "/CN=my-ca",
                     "-days", 2, "-keyout", certs / f"{name}.key", "-out", certs / f"{name}.crt", *options)
             texts.append((certs / f"{name}.crt").read_text())
         path.write_text("".join(texts))
     return path
 
 
-def shown_chain(target, path):
+def shown_chain(target, path, key=None):
     context = target.context(cert=None)
-    context.load_cert_chain(path, target.certs / "rogues/false-ca.key")
+    context.load_cert_chain(path, key or target.certs / "rogues/false-ca.key")
 
     return asking(target, 4, target.head() + b"\r\n", with_context(context))
 
@@ -232,6 +232,41 @@ def chain_of_name_constraints(target: Target):
     return shown_chain(target, chain_file(target.certs, "constrained", 1, "-addext", f"nameConstraints=critical,{names}"))
 
 
+@case(CLIENT_CASES, "a chain of 30 CAs that are called as the true one is, with keys of P-384", "403|400|alert|closed")
+def chain_of_large_look_alikes(target: Target):
+    return shown_chain(target, chain_file(target.certs, "large-look-alikes", 30, curve="P-384"))
+
+
+def long_exponents(certs):
+    """A client's certificate, its key, and as many CAs as fit into a message: public exponents of 3072 bits all."""
+    import rsa_keys
+    path = certs / "long-exponent"
+    if not path.with_suffix(".pem").exists():
+        texts = []
+        for text in rsa_keys.keys_with_long_exponents(12):
+            path.with_suffix(".key").write_text(text)
+            openssl("req", "-x509", "-new", "-key", path.with_suffix(".key"), "-subj", "/CN=my-ca", "-days", 2, "-out",
+                    path.with_suffix(".crt"))
+            texts.append(path.with_suffix(".crt").read_text())
+        request = certs / "long-exponent.csr"
+        openssl("req", "-new", "-key", certs / "rogues/false-ca.key", "-subj", "/CN=client", "-out", request)
+        openssl("x509", "-req", "-in", request, "-CA", path.with_suffix(".crt"), "-CAkey", path.with_suffix(".key"),
+                "-CAcreateserial", "-days", 2, "-out", certs / "long-exponent-client.crt")
+        path.with_suffix(".pem").write_text((certs / "long-exponent-client.crt").read_text() + "".join(texts))
+    return path
+
+
+@case(CLIENT_CASES, "a chain of CAs with public exponents of 3072 bits (RSA)", "403|400|alert|closed")
+def chain_of_long_exponents(target: Target):
+    return shown_chain(target, long_exponents(target.certs).with_suffix(".pem"))
+
+
+@case(CLIENT_CASES, "certificates with public exponents of 3072 bits (RSA)", "403|400|alert|closed|reset")
+def long_exponent(target: Target):
+    path = long_exponents(target.certs)
+    return shown_chain(target, path.with_suffix(".crt"), path.with_suffix(".key"))
+
+
 @case(CLIENT_CASES, "certificates with keys of 16384 bits (RSA)", "403|400|alert|closed|reset")
 def large_keys(target: Target):
     import rsa_keys
@@ -240,10 +275,7 @@ def large_keys(target: Target):
         path.with_suffix(".key").write_text(rsa_keys.large_key())
         openssl("req", "-x509", "-new", "-key", path.with_suffix(".key"), "-subj", "/CN=client", "-days", 2, "-out",
                 path.with_suffix(".crt"))
-    context = target.context(cert=None)
-    context.load_cert_chain(path.with_suffix(".crt"), path.with_suffix(".key"))
-
-    return asking(target, 4, target.head() + b"\r\n", with_context(context))
+    return shown_chain(target, path.with_suffix(".crt"), path.with_suffix(".key"))
 
 
 @case(CLIENT_CASES, "a thousand connections that say nothing", "closed|reset", memory_mb=16)

@@ -1,4 +1,5 @@
-"""An RSA key of 16384 bits in a second: its two factors are products of small primes. It signs like any other."""
+"""RSA keys that cost whoever checks their signatures, and sign like any other: of 16384 bits in a second, since their two
+factors are products of small primes; and with public exponents as long as the key."""
 
 import base64
 import math
@@ -23,11 +24,11 @@ def is_prime(n, rounds=8):
     return True
 
 
-def prime():
+def prime(bits=PRIME_BITS):
     small = [p for p in range(3, 2000, 2) if all(p % q for q in range(3, int(p ** 0.5) + 1, 2))]
     while True:
         # The two highest bits: a product has as many bits as its factors together.
-        n = random.getrandbits(PRIME_BITS) | 3 << PRIME_BITS - 2 | 1
+        n = random.getrandbits(bits) | 3 << bits - 2 | 1
         if all(n % p for p in small) and (n - 1) % EXPONENT and is_prime(n):
             return n
 
@@ -47,15 +48,29 @@ def length(n):
     return bytes([n]) if n < 128 else bytes([128 | len(octets)]) + octets
 
 
+def pem(p, q, e, d):
+    """RFC 8017, A.1.2."""
+    fields = (0, p * q, e, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p))
+    body = b"".join(map(integer, fields))
+    text = base64.encodebytes(b"\x30" + length(len(body)) + body).decode()
+    return f"-----BEGIN RSA PRIVATE KEY-----\n{text}-----END RSA PRIVATE KEY-----\n"
+
+
 def large_key():
-    """PEM (RFC 8017, A.1.2)."""
     primes = set()
     while len(primes) < BITS // PRIME_BITS:
         primes.add(prime())
     primes = sorted(primes)
     (p, p_order), (q, q_order) = factor(primes[::2]), factor(primes[1::2])
-    d = pow(EXPONENT, -1, math.lcm(p_order, q_order))
-    fields = (0, p * q, EXPONENT, d, p, q, d % p_order, d % q_order, pow(q, -1, p))
-    body = b"".join(map(integer, fields))
-    text = base64.encodebytes(b"\x30" + length(len(body)) + body).decode()
-    return f"-----BEGIN RSA PRIVATE KEY-----\n{text}-----END RSA PRIVATE KEY-----\n"
+    return pem(p, q, EXPONENT, pow(EXPONENT, -1, math.lcm(p_order, q_order)))
+
+
+def keys_with_long_exponents(count, bits=3072):
+    """Of one modulus. They sign with few multiplications: what is long for the one side is short for the other."""
+    p, q = prime(bits // 2), prime(bits // 2)
+    order, d = math.lcm(p - 1, q - 1), EXPONENT
+    while count > 0:
+        d += 2
+        if math.gcd(d, order) == 1:
+            count -= 1
+            yield pem(p, q, pow(d, -1, order), d)
