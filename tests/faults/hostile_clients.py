@@ -237,33 +237,31 @@ def chain_of_large_look_alikes(target: Target):
     return shown_chain(target, chain_file(target.certs, "large-look-alikes", 30, curve="P-384"))
 
 
-def long_exponents(certs):
-    """A client's certificate, its key, and as many CAs as fit into a message: public exponents of 3072 bits all."""
+def long_exponents(certs, name, count):
+    """So many CAs of the true one's name, in one file with a client of the last; their public exponents have 3072 bits."""
     import rsa_keys
-    path = certs / "long-exponent"
-    if not path.with_suffix(".pem").exists():
+    path, key, ca, client = (certs / f"{name}{end}" for end in (".pem", ".key", ".crt", "-client.crt"))
+    if not path.exists():
         texts = []
-        for text in rsa_keys.keys_with_long_exponents(12):
-            path.with_suffix(".key").write_text(text)
-            openssl("req", "-x509", "-new", "-key", path.with_suffix(".key"), "-subj", "/CN=my-ca", "-days", 2, "-out",
-                    path.with_suffix(".crt"))
-            texts.append(path.with_suffix(".crt").read_text())
-        request = certs / "long-exponent.csr"
-        openssl("req", "-new", "-key", certs / "rogues/false-ca.key", "-subj", "/CN=client", "-out", request)
-        openssl("x509", "-req", "-in", request, "-CA", path.with_suffix(".crt"), "-CAkey", path.with_suffix(".key"),
-                "-CAcreateserial", "-days", 2, "-out", certs / "long-exponent-client.crt")
-        path.with_suffix(".pem").write_text((certs / "long-exponent-client.crt").read_text() + "".join(texts))
+        for text in rsa_keys.keys_with_long_exponents(count):
+            key.write_text(text)
+            openssl("req", "-x509", "-new", "-key", key, "-subj", "/CN=my-ca", "-days", 2, "-out", ca)
+            texts.append(ca.read_text())
+        openssl("req", "-new", "-key", certs / "rogues/false-ca.key", "-subj", "/CN=client", "-out", path.with_suffix(".csr"))
+        openssl("x509", "-req", "-in", path.with_suffix(".csr"), "-CA", ca, "-CAkey", key, "-CAcreateserial", "-days", 2,
+                "-out", client)
+        path.write_text("".join([client.read_text(), *texts]))
     return path
 
 
 @case(CLIENT_CASES, "a chain of CAs with public exponents of 3072 bits (RSA)", "403|400|alert|closed")
 def chain_of_long_exponents(target: Target):
-    return shown_chain(target, long_exponents(target.certs).with_suffix(".pem"))
+    return shown_chain(target, long_exponents(target.certs, "long-exponents", 12))
 
 
 @case(CLIENT_CASES, "certificates with public exponents of 3072 bits (RSA)", "403|400|alert|closed|reset")
 def long_exponent(target: Target):
-    path = long_exponents(target.certs)
+    path = long_exponents(target.certs, "long-exponent", 1)
     return shown_chain(target, path.with_suffix(".crt"), path.with_suffix(".key"))
 
 

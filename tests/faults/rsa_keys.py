@@ -48,9 +48,9 @@ def length(n):
     return bytes([n]) if n < 128 else bytes([128 | len(octets)]) + octets
 
 
-def pem(p, q, e, d):
+def pem(p, q, e, d, orders):
     """RFC 8017, A.1.2."""
-    fields = (0, p * q, e, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p))
+    fields = (0, p * q, e, d, p, q, d % orders[0], d % orders[1], pow(q, -1, p))
     body = b"".join(map(integer, fields))
     text = base64.encodebytes(b"\x30" + length(len(body)) + body).decode()
     return f"-----BEGIN RSA PRIVATE KEY-----\n{text}-----END RSA PRIVATE KEY-----\n"
@@ -62,7 +62,7 @@ def large_key():
         primes.add(prime())
     primes = sorted(primes)
     (p, p_order), (q, q_order) = factor(primes[::2]), factor(primes[1::2])
-    return pem(p, q, EXPONENT, pow(EXPONENT, -1, math.lcm(p_order, q_order)))
+    return pem(p, q, EXPONENT, pow(EXPONENT, -1, math.lcm(p_order, q_order)), (p_order, q_order))
 
 
 def keys_with_long_exponents(count, bits=3072):
@@ -73,4 +73,4 @@ def keys_with_long_exponents(count, bits=3072):
         d += 2
         if math.gcd(d, order) == 1:
             count -= 1
-            yield pem(p, q, pow(d, -1, order), d)
+            yield pem(p, q, pow(d, -1, order), d, (p - 1, q - 1))
