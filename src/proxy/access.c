@@ -54,7 +54,7 @@ static struct access_verdict judge_identity(const struct access_facts *f)
 static struct access_verdict judge_tls(const struct access_facts *f)
 {
     /* By what is trusted now nobody can be judged here: a new connection leads to whoever can. */
-    if (f->is_orphan && f->mode != TLS_VERIFY_OFF)
+    if (f->is_outdated || (f->is_orphan && f->mode != TLS_VERIFY_OFF))
         return refused(REFUSAL_HOST_NOT_FOR_THIS_CONNECTION, false);
     if (f->same_server)
         return judge_identity(f);
@@ -74,7 +74,7 @@ struct access_verdict access_judge(const struct access_facts *f)
     if (!f->connection_is_tls)
         return (struct access_verdict){.kind = ACCESS_PLAIN_HTTP};
     struct access_verdict v = judge_tls(f);
-    if (f->mode != TLS_VERIFY_REPORT || v.kind != ACCESS_REFUSED)
+    if (f->mode != TLS_VERIFY_REPORT || v.kind != ACCESS_REFUSED || f->is_orphan)
         return v;
     return (struct access_verdict){
         .kind = ACCESS_PASSES, .reported = v.refusal, .identity_counts = v.identity_counts};
@@ -91,6 +91,11 @@ static bool has_same_trust(const struct server_conf *a, const struct server_conf
 static bool is_orphan(const struct server_conf *s)
 {
     return s && s->tls_context && tls_context_is_orphan(s->tls_context);
+}
+
+static bool is_outdated(const struct server_conf *s)
+{
+    return s && s->tls_context && tls_context_is_outdated(s->tls_context);
 }
 
 /* Who shows nothing good and is not let in by name is refused for that. */
@@ -112,6 +117,7 @@ static struct access_facts gather(const struct access_subject *s, const struct l
         .same_server = s->handshake == s->server,
         .sni_matched = s->sni_matched,
         .is_orphan = is_orphan(s->handshake) || is_orphan(s->server),
+        .is_outdated = is_outdated(s->handshake) || is_outdated(s->server),
         .mode = loc ? loc->verify : TLS_VERIFY_OFF,
         .has_identity = id != NULL,
     };

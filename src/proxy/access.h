@@ -12,6 +12,7 @@ struct access_facts {
     bool sni_matched;          /* SNI named that one, it did not serve by default */
     bool same_trust;           /* both judge clients by the same CAs, CRL and depth */
     bool is_orphan;            /* one of them is gone from the newest configuration */
+    bool is_outdated;          /* one of them asks nobody, and asks in the newest configuration */
     enum tls_verify_mode mode; /* of the location, or of the block that Host names */
     bool has_identity;         /* the rest is the identity's */
     bool is_verified, has_expired, is_about_issuer;

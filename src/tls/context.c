@@ -309,6 +309,11 @@ bool tls_context_is_orphan(const struct tls_context *c)
     return c->set == NULL;
 }
 
+bool tls_context_is_outdated(const struct tls_context *c)
+{
+    return c->is_outdated;
+}
+
 void tls_context_judge(const struct tls_context *c, struct identity *i, time_t now)
 {
     identity_judge(i, c->trust, now, &c->rules);

@@ -28,6 +28,7 @@ struct tls_context {
     size_t pair_count;
     const struct trust_set *set; /* the pool's or its image's; NULL: it is an orphan */
     const struct trust *trust;   /* the set's, or that of nobody; never NULL */
+    bool is_outdated;            /* a server of its name asks for certificates now */
     struct verify_rules rules;
     struct ticket_keys *tickets; /* the pool's; NULL: sessions are not resumed */
     unsigned char binding[32]; /* what its tickets are good for: a digest of certificates and CAs */

@@ -368,6 +368,21 @@ static const struct packed_server *server_of(const struct trust_image *i, const 
     return &servers[number];
 }
 
+/* Did it ask nobody for a certificate, where a server of its name does now? */
+static bool is_outdated(const struct trust_image *i, const struct tls_pool *p,
+                        const struct tls_settings *s)
+{
+    const struct packed_head *head = head_of(i);
+    const struct packed_server *servers = at(i, head->servers.at);
+    if (tls_settings_ask(s) || s->keys.count == 0 ||
+        memcmp(head->configuration, p->id, sizeof p->id) == 0)
+        return false;
+    for (size_t n = 0; n < head->servers.count; n++)
+        if (servers[n].asks && has_key(i, &servers[n], s->keys.items[0]))
+            return true;
+    return false;
+}
+
 /* i NULL: all are orphans. */
 static void adopt(struct tls_pool *p, struct trust_image *i)
 {
@@ -377,6 +392,7 @@ static void adopt(struct tls_pool *p, struct trust_image *i)
         struct tls_context *c = CONTAINER_OF(it, struct tls_context, link);
         const struct packed_server *s = i != NULL ? server_of(i, p, c, number++) : NULL;
         context_trust(c, s != NULL ? &i->sets[s->set] : NULL, s != NULL ? &s->rules : &c->rules);
+        c->is_outdated = i != NULL && is_outdated(i, p, &c->settings);
     }
     pool_drop_trusts(p);
     trust_image_free(p->image);

@@ -153,6 +153,20 @@ def test_where_the_server_is_gone_clients_are_told_to_connect_anew(proxy, now):
     assert "gone from the configuration" in gate.log()
 
 
+@pytest.mark.parametrize("before", ["off", "optional", "report"])
+def test_where_more_is_asked_now_clients_are_told_to_connect_anew(proxy, upstream, before):
+    less = proxied(upstream).replace("ssl_verify_client on;", f"ssl_verify_client {before};")
+    gate = proxy(less)
+    with gate.tls(None) as c, gate.tls(None) as late:
+        late.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n")
+        assert ask(c).status == 200
+        reload(gate, proxied(upstream))
+        assert ask(c).status == 421
+        late.send("1")
+        assert late.answer().status == 421
+    assert len(upstream.requests) == 1
+
+
 def test_other_servers_names_and_locations_do_not_matter(proxy):
     rules = "ssl_client_allow cn client; location /a { ssl_client_allow cn a; } location /b { ssl_verify_client off; } "
     gate = proxy(block(rules))

@@ -35,6 +35,9 @@ bool tls_context_same_trust(const struct tls_context *a, const struct tls_contex
 /* Is its server block gone from the newest configuration, or another one (trust_image_adopt)? It
  * can judge nobody then: each client is refused, and should connect anew. */
 bool tls_context_is_orphan(const struct tls_context *c);
+/* One that asks nobody for a certificate, while the newest configuration's server of that name
+ * does? Each client should connect anew, who has one and who has none. */
+bool tls_context_is_outdated(const struct tls_context *c);
 /* The verdict on a client of this server block, at that time. */
 struct identity;
 void tls_context_judge(const struct tls_context *c, struct identity *i, time_t now);

@@ -14,7 +14,8 @@ int trust_image_share(struct tls_pool *p);
 /* From now on the pool's contexts judge by this image. In one of the pool's own configuration each
  * finds itself, in another's the server block that has its first key (tls_settings.keys) now. Where
  * there is none, or one that asks nobody for a certificate or by another policy (which is not in
- * the image), it is orphaned (tls_context_is_orphan). False: it cannot be read, and all are
+ * the image), it is orphaned (tls_context_is_orphan); one that asked nobody may be outdated
+ * (tls_context_is_outdated). False: it cannot be read, and all are
  * orphans. fd stays the caller's. */
 bool trust_image_adopt(struct tls_pool *p, int fd);
 

@@ -200,6 +200,8 @@ Test(access, an_orphan_admits_nobody_where_certificates_count)
             check(f, PASS, true, "orphan", 0);
         else
             check(f, REFUSED(HOST_NOT_FOR_THIS_CONNECTION), false, "orphan", (size_t)mode);
+        f.is_outdated = true;
+        check(f, REFUSED(HOST_NOT_FOR_THIS_CONNECTION), false, "outdated", (size_t)mode);
     }
 }
 

@@ -111,16 +111,44 @@ Test(trust_image, of_another_configuration_counts_for_the_server_of_the_same_nam
     free_configuration(&after);
 }
 
+Test(trust_image, tells_who_asked_nobody_that_his_name_asks_now)
+{
+    static const struct block old[] = {{.keys = {"a"}, .asks_nobody = true},
+                                       {.keys = {"b", "a"}, .asks_nobody = true},
+                                       {.keys = {"twice"}, .asks_nobody = true},
+                                       {.keys = {"gone"}, .asks_nobody = true},
+                                       {.keys = {"open"}, .asks_nobody = true},
+                                       {.keys = {"asked"}},
+                                       {.asks_nobody = true}};
+    static const struct block new[] = {{.keys = {"b", "a"}},
+                                       {.keys = {"twice"}},
+                                       {.keys = {"twice"}},
+                                       {.keys = {"open"}, .asks_nobody = true},
+                                       {.keys = {"asked"}}};
+    static const bool is_outdated[] = {true, true, true, false, false, false, false};
+    struct configuration before = configuration_of(old, 7), after = configuration_of(new, 5);
+    int fd = trust_image_share(after.pool);
+    cr_assert(trust_image_adopt(before.pool, fd));
+    for (size_t i = 0; i < before.count; i++)
+        cr_expect_eq(tls_context_is_outdated(before.contexts[i]), is_outdated[i], "%zu", i);
+    close(fd);
+    free_configuration(&before);
+    free_configuration(&after);
+}
+
 /* Its own servers are known by their place, whatever their names. */
 Test(trust_image, of_its_own_configuration_leaves_no_orphans)
 {
-    static const struct block blocks[] = {
-        {.keys = {"twice"}}, {.keys = {"twice"}, .crl = "rogues/crl.pem"}, {.asks_nobody = true}};
+    static const struct block blocks[] = {{.keys = {"twice"}},
+                                          {.keys = {"twice"}, .crl = "rogues/crl.pem"},
+                                          {.keys = {"twice"}, .asks_nobody = true}};
     struct configuration c = configuration_of(blocks, 3);
     int fd = trust_image_share(c.pool);
     cr_assert(trust_image_adopt(c.pool, fd));
     for (size_t i = 0; i < c.count; i++)
-        cr_expect_not(tls_context_is_orphan(c.contexts[i]), "%zu", i);
+        cr_expect_not(tls_context_is_orphan(c.contexts[i]) ||
+                          tls_context_is_outdated(c.contexts[i]),
+                      "%zu", i);
     cr_expect_eq(verdict(c.contexts[0], "revoked"), REFUSAL_NONE);
     cr_expect_eq(verdict(c.contexts[1], "revoked"), REFUSAL_CERT_REVOKED);
     close(fd);
