@@ -1,6 +1,6 @@
-/* What the three files of the master share: master.c decides the order of things,
- * master_builders.c forks builders and talks to them, master_requests.c gives them what they ask
- * for. */
+/* What the files of the master share: master.c decides the order of things, master_builders.c forks
+ * builders and talks to them, master_requests.c gives them what they ask for, master_upgrade.c
+ * knows older and newer programs. */
 #ifndef PORTCULLIS_SRC_DAEMON_MASTER_IMPL_H
 #define PORTCULLIS_SRC_DAEMON_MASTER_IMPL_H
 
