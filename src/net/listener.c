@@ -109,13 +109,20 @@ static void accept_some(struct listener *l, int most)
         mem_free(l);
 }
 
+/* One at a time leaves the others to other workers. But in the kernel's queue whoever came first is
+ * first, and here addresses take turns: what came during handshakes is to wait here. After a
+ * shortage the queue is long, and only its end tells that the shortage is over. */
+static bool takes_many(const struct listener *l)
+{
+    return l->multi || l->shortage || loop_ran_costly(l->loop);
+}
+
 static void on_queue_events(struct io *io, uint32_t events)
 {
     struct listener *l = CONTAINER_OF(io, struct listener, io);
 
     (void)events;
-    /* After a shortage the queue is long, and only its end tells that the shortage is over. */
-    accept_some(l, l->multi || l->shortage ? ACCEPTS_A_TURN : 1);
+    accept_some(l, takes_many(l) ? ACCEPTS_A_TURN : 1);
 }
 
 static void on_retry(void *owner)

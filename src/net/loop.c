@@ -52,6 +52,7 @@ struct loop {
     size_t running_at;
     struct list tasks, later;
     struct turns costly;
+    bool ran_costly, is_behind; /* in the last turn: some; not all there was */
     struct buf read_buffer;
 
     struct epoll_event events[EVENTS_A_TURN];
@@ -132,6 +133,16 @@ void task_post_costly(struct loop *l, struct task *t, uint32_t owner)
 void task_cancel(struct task *t)
 {
     list_remove(&t->link);
+}
+
+bool loop_ran_costly(const struct loop *l)
+{
+    return l->ran_costly;
+}
+
+bool loop_is_behind(const struct loop *l)
+{
+    return l->is_behind;
 }
 
 bool task_is_posted(const struct task *t)
@@ -224,11 +235,14 @@ static void run_work(struct loop *l)
 static void run_costly(struct loop *l)
 {
     struct list *link;
+    int i = 0;
 
-    for (int i = 0; i < COSTLY_A_TURN && (link = turns_take(&l->costly)) != NULL; i++) {
+    for (; i < COSTLY_A_TURN && (link = turns_take(&l->costly)) != NULL; i++) {
         struct task *t = CONTAINER_OF(link, struct task, link);
         t->run(t);
     }
+    l->ran_costly = i > 0;
+    l->is_behind = i == COSTLY_A_TURN;
 }
 
 static void wake_later_tasks(struct loop *l)

@@ -18,6 +18,9 @@ void loop_defer(struct loop *l, void (*fn)(void *arg), void *arg);
 /* Forgets what was asked for with the same fn and arg: for an arg that is about to be freed. */
 void loop_defer_cancel(struct loop *l, void (*fn)(void *arg), void *arg);
 
+/* There are as many handshakes as a turn of the loop has room for: they may wait for us. */
+bool loop_is_behind(const struct loop *l);
+
 /* A timer is owned by whoever made it; it fires once for each start. */
 struct timer;
 struct timer *timer_new(struct loop *l, void (*on_fire)(void *owner), void *owner);

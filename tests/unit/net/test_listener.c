@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../../../src/net/io.h"
 #include "portcullis/base/log.h"
 #include "portcullis/net/listener.h"
 #include "support.h"
@@ -69,6 +70,47 @@ Test(listener, accepts_one_a_turn)
 Test(listener, accepts_many_a_turn)
 {
     accepts_all(true);
+}
+
+static int accepted_by_turn[4];
+static size_t turns;
+static struct door *watched;
+static struct task handshake;
+
+static void note_turn(struct task *t)
+{
+    accepted_by_turn[turns++] = watched->accepted;
+    if (turns < 4)
+        task_post_later(watched->loop, t);
+}
+
+static void shake_hands(struct task *t)
+{
+    (void)t;
+}
+
+/* The turn after a handshake: what came meanwhile waits in the worker, not in the kernel. */
+Test(listener, accepts_many_after_a_handshake)
+{
+    struct addr at;
+    struct door d = {.loop = loop_new(), .stop_at = 7};
+    struct task note;
+    int fd = listen_on_loopback(&at), clients[7];
+
+    watched = &d;
+    knock(&at, clients, 7);
+    d.listener = listener_new(d.loop, fd, false, on_accept, &d);
+    task_init(&note, note_turn);
+    task_init(&handshake, shake_hands);
+    task_post_later(d.loop, &note);
+    task_post_costly(d.loop, &handshake, 0);
+    run(d.loop);
+    cr_assert_eq(accepted_by_turn[0], 1);
+    cr_assert_eq(accepted_by_turn[1], 7);
+    close_all(d.fds, 7);
+    close_all(clients, 7);
+    close(fd);
+    loop_free(d.loop);
 }
 
 static void let_in_again(void *owner)

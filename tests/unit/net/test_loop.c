@@ -207,6 +207,8 @@ static void run_costly(struct task *task)
 static void run_other(struct task *task)
 {
     cr_assert_leq(costly_between, 8, "%zu", costly_between);
+    cr_assert_eq(loop_ran_costly(busy), costly_between > 0);
+    cr_assert_eq(loop_is_behind(busy), costly_between == 8);
     costly_between = 0;
     if (other_done++ < 20)
         task_post_later(busy, task);
