@@ -3,6 +3,7 @@
 
 #include "client_rules.h"
 #include "portcullis/base/clock.h"
+#include "portcullis/proxy/client.h"
 #include "refusal_log.h"
 #include "respond.h"
 
@@ -255,6 +256,8 @@ static bool check(struct request *req, const struct location_conf *loc)
     switch (verdict.kind) {
     case ACCESS_PASSES:
         report(req, verdict.reported, id, loc);
+        if (access_client_is_verified(req))
+            room_leave(req->client);
         return true;
     case ACCESS_REFUSED:
         return refuse(req, verdict.refusal, id, loc);
@@ -342,5 +345,7 @@ bool access_admit(struct request *req)
         respond_status(req, 403);
         return false;
     }
+    if (req->refusal == REFUSAL_NONE)
+        room_leave(req->client);
     return req->is_admitted = true;
 }

@@ -71,7 +71,8 @@ static void describe(const void *owner, struct buf *out)
 
 void client_enter(struct client *c, enum client_phase phase, int64_t deadline_ms)
 {
-    list_remove(&c->idle_node);
+    if (!c->is_stranger || phase == CLIENT_CLOSED)
+        room_leave(c);
     c->phase = phase;
     c->phase_ms = clock_monotonic_ms();
     if (deadline_ms > 0)
@@ -95,6 +96,16 @@ void client_close_idle(struct client *c, enum close_reason why)
 {
     stream_close_after_flush(c->stream, why, c->conf->send_timeout_ms);
     client_enter(c, CLIENT_CLOSED, 0);
+}
+
+bool client_give_way(struct client *c)
+{
+    if (c->phase == CLIENT_REQUEST || c->phase == CLIENT_DONE)
+        return false;
+    log_write(&c->log, LOG_INFO, "closed for others: all worker_connections are taken");
+    room_leave(c);
+    client_close(c, CLOSE_OVERLOAD);
+    return true;
 }
 
 static void on_idle_deadline(struct client *c)
@@ -252,7 +263,7 @@ void client_next_request(struct client *c)
 {
     client_forget_request(c);
     client_enter(c, CLIENT_IDLE, c->conf->keepalive_timeout_ms);
-    list_push_back(&c->proxy->idle, &c->idle_node);
+    room_add_idle(c);
     stream_resume(c->stream); /* the next request may be there already */
     if (c->proxy->phase != PROXY_RUNS)
         client_drain(c);
@@ -427,7 +438,7 @@ static void client_free(struct client *c)
     struct proxy *p = c->proxy;
 
     list_remove(&c->node);
-    list_remove(&c->idle_node);
+    room_leave(c);
     loop_defer_cancel(p->loop, after_request, c);
     if (c->request != NULL)
         request_free(c->request);
@@ -527,8 +538,8 @@ void client_accept(struct proxy *p, const struct bind_conf *socket, int fd, cons
     c->started_ms = clock_monotonic_ms();
     c->deadline = timer_new(p->loop, on_deadline, c);
     c->send_deadline = timer_new(p->loop, on_send_deadline, c);
-    list_init(&c->idle_node);
     list_push_back(&p->clients, &c->node);
+    room_add_stranger(c);
     client_h1_init(c);
     client_enter(c, CLIENT_HANDSHAKE, bind->default_server->tls_handshake_timeout_ms);
     c->stream = stream_accept(p->loop, fd, peer, make_session(c), &events, c);

@@ -47,40 +47,6 @@ void proxy_flush_logs(struct proxy *p)
 
 /* ------------------------------------------------------------------ accepting */
 
-/* worker_connections counts both sides, as nginx's does; not what can be closed at any time. */
-static bool is_at_limit(const struct proxy *p)
-{
-    size_t used = p->clients_count + p->backends.open - p->backends.idle;
-
-    return used >= p->snapshot->process.worker_connections;
-}
-
-static void close_longest_idle(struct proxy *p)
-{
-    if (!list_is_empty(&p->idle))
-        client_close_idle(CONTAINER_OF(p->idle.next, struct client, idle_node), CLOSE_OVERLOAD);
-}
-
-static void update_accepting(struct proxy *p)
-{
-    bool is_full = is_at_limit(p);
-
-    if (is_full == p->is_full)
-        return;
-    p->is_full = is_full;
-    if (is_full)
-        log_write(&log_process, LOG_ALERT, "%u worker_connections are not enough",
-                  p->snapshot->process.worker_connections);
-    for (size_t i = 0; i < p->listeners_count; i++) {
-        if (p->listeners[i].listener == NULL)
-            continue;
-        if (is_full)
-            listener_pause(p->listeners[i].listener);
-        else
-            listener_resume(p->listeners[i].listener);
-    }
-}
-
 static void on_accept(void *owner, int fd, const struct addr *peer)
 {
     struct proxy_listener *l = owner;
@@ -88,9 +54,7 @@ static void on_accept(void *owner, int fd, const struct addr *peer)
 
     p->clients_count++;
     client_accept(p, l->bind, fd, peer);
-    if (is_at_limit(p))
-        close_longest_idle(p);
-    update_accepting(p);
+    room_update(p);
 }
 
 static void listen_on(struct proxy *p, const struct proxy_socket *sockets, size_t count)
@@ -142,7 +106,7 @@ static void on_connection_gone(void *owner)
 {
     struct proxy *p = owner;
 
-    update_accepting(p);
+    room_update(p);
     check_done(p);
 }
 
@@ -185,7 +149,7 @@ struct proxy *proxy_start(struct loop *l, const struct snapshot *s,
     p->snapshot = s;
     list_init(&p->clients);
     p->review_timer = timer_new(l, review_on_timer, p);
-    list_init(&p->idle);
+    room_init(p);
     make_upstreams(p);
     make_resolvers(p);
     p->access_logs = access_logs_new(l, s);
@@ -241,6 +205,7 @@ void proxy_free(struct proxy *p)
     for (size_t i = 0; i < p->snapshot->http.resolvers.count; i++)
         resolver_free(p->resolvers[i]);
     timer_free(p->review_timer);
+    room_deinit(p);
     access_logs_free(p->access_logs);
     limits_free(p->limits);
     handshake_rate_free(p->handshake_rate);

@@ -51,7 +51,8 @@ struct h1_connection {
 
 struct client {
     struct list node;      /* in proxy.clients */
-    struct list idle_node; /* in proxy.idle, when CLIENT_IDLE after a request */
+    struct list room_node; /* in room.strangers, or in room.idle between requests */
+    bool is_stranger;      /* no request was admitted yet, or came with a good certificate */
     struct proxy *proxy;
     const struct bind_conf *bind;
     struct stream *stream;
@@ -87,6 +88,16 @@ struct proxy_listener {
     struct listener *listener;
 };
 
+/* worker_connections, and who gives way when all are taken. */
+struct room {
+    struct list strangers; /* who came first is first */
+    size_t strangers_count;
+    struct list idle;    /* between requests, the longest idle first */
+    struct timer *timer; /* looks again whom time has made give way */
+    bool is_full;        /* accepting pauses */
+    int64_t told_ms;     /* when the log was last told */
+};
+
 struct proxy {
     struct loop *loop;
     const struct snapshot *snapshot;
@@ -96,10 +107,9 @@ struct proxy {
     uint64_t review;     /* how many times trust has changed */
     size_t review_lost;  /* whom the one under way found no longer permitted */
     struct timer *review_timer;
-    struct list idle; /* the longest idle first */
     size_t clients_count;
     uint64_t last_number;
-    bool is_full; /* accepting pauses */
+    struct room room;
     struct backends backends;
     struct upstream **upstreams; /* by upstream_conf.index */
     struct resolver **resolvers; /* by resolver_conf.index */
@@ -115,6 +125,16 @@ struct proxy {
 void proxy_client_gone(struct proxy *p); /* one connection fewer */
 const struct log *proxy_error_log(const struct proxy *p, const struct location_conf *conf);
 
+/* ---- room.c ---- */
+void room_init(struct proxy *p);
+void room_deinit(struct proxy *p);
+/* A connection came or went: makes room, or pauses accepting, or goes on with it. */
+void room_update(struct proxy *p);
+void room_add_stranger(struct client *c);
+void room_add_idle(struct client *c); /* nothing for a stranger */
+/* No stranger any more, nor idle: he was let in, or his next request comes, or he goes. */
+void room_leave(struct client *c);
+
 /* ---- review.c ---- */
 void review_on_timer(void *owner); /* of a proxy */
 
@@ -126,6 +146,8 @@ void client_enter(struct client *c, enum client_phase phase, int64_t deadline_ms
 bool client_write(struct client *c, struct buf *out);
 bool client_write_str(struct client *c, struct str data);
 void client_close(struct client *c, enum close_reason why);
+/* Closes what nobody was let in on, unless an answer is under way. False: it is. */
+bool client_give_way(struct client *c);
 /* Between requests: what is queued goes out first. */
 void client_close_idle(struct client *c, enum close_reason why);
 /* What is queued goes out, then the end is said and a bounded bit is still read. */
