@@ -39,6 +39,7 @@ struct way {
     struct buf wire;       /* under way */
     struct buf there;      /* arrived, and not taken yet */
     struct buf sent, came; /* plaintext, all of it */
+    size_t compared;       /* so much of both is the same */
 };
 
 struct run {
@@ -148,12 +149,19 @@ static void check_identity(const struct run *r)
            !tls_context_settings(r->server->context)->refuses_by_alert);
 }
 
+/* Of what came, what is new: all of it each time would take seconds. */
+static void check_way(struct way *w)
+{
+    struct str came = str_from(buf_str(&w->came), w->compared);
+    assert(has_begun(str_from(buf_str(&w->sent), w->compared), came));
+    w->compared += came.len;
+}
+
 static void check(struct run *r)
 {
-    struct str came = buf_str(&r->to_server.came);
-    assert((tls_session_identity(r->server) != NULL) || came.len == 0);
-    assert(has_begun(buf_str(&r->to_server.sent), came));
-    assert(has_begun(buf_str(&r->to_client.sent), buf_str(&r->to_client.came)));
+    assert((tls_session_identity(r->server) != NULL) || buf_is_empty(&r->to_server.came));
+    check_way(&r->to_server);
+    check_way(&r->to_client);
     check_identity(r);
 }
 
