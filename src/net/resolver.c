@@ -1,7 +1,6 @@
 /* Queries for one name share one lookup, and its answer is kept.
  *
- *      resolver ── names ──▶ name "app.internal": addresses until expiry ── waiting ──▶ query,
- * query …
+ *      resolver ── names ──▶ "app.internal": addresses until expiry ── waiting ──▶ query, query …
  *
  * c-ares may answer from inside its own functions; queries are told by a task, on an empty stack.
  */

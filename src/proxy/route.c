@@ -1,7 +1,7 @@
 /* Which blocks serve a request: the server by Host, the location by path, in nginx's order:
  *
- *   exact (=)  ▶ longest prefix, its nested ones, ends here when ^~  ▶ first regex, its nested ones
- * ▶ that prefix
+ *   exact (=) ─▶ longest prefix and those nested in it; ends here when ^~
+ *             ─▶ first regex and those nested in it ─▶ that prefix
  */
 #include "route.h"
 

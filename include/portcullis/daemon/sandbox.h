@@ -3,8 +3,8 @@
  * to the ports of upstreams. It has no capabilities and never will, makes no process, executes
  * nothing and makes no memory executable.
  *
- *   builder   sandbox_open ─▶ sandbox_may_… ─▶ sandbox_describe     while it may still open
- * anything worker    sandbox_enter                                         for good
+ *   builder   sandbox_open ─▶ sandbox_may_… ─▶ sandbox_describe   while it may open anything
+ *   worker    sandbox_enter                                       for good
  *
  * Landlock limits files and ports, seccomp limits system calls; what the kernel does not have is
  * left out with a warning. */

@@ -4,8 +4,8 @@
  * step table in proxy/request.c is its whole life:
  *
  *   route ─▶ verify ─▶ rewrite ─▶ locate ─▶ limit ─▶ admit ─▶ answer ─▶ connect ─▶ exchange ─▶ end
- *                         ▲         (a refusal, an error or `return` goes to respond; error_page
- * may go back to rewrite)
+ *                      ▲
+ *                      └─ error_page, from respond.c: after a refusal, an error or `return`
  *
  * That is nginx's order of phases: the certificate before any script, scripts before allow and
  * deny. A step that answered (respond_…) or redirected (request_redirect…) has set next_step by
