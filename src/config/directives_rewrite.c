@@ -203,6 +203,23 @@ static bool is_file_test(struct str word)
            (word.len == 3 && word.ptr[0] == '!' && word.ptr[1] == '-');
 }
 
+/* What is set where a condition holds tells what the condition looks at. */
+static void load_if(struct loader *l, const struct conf_node *node, void *conf)
+{
+    const struct location_conf *block = conf;
+    location_load(l, node, conf);
+    VEC_FOR(const struct rewrite_op, op, &loader_location(l)->script.ops) {
+        if (op->then != block)
+            continue;
+        VEC_FOR(const struct rewrite_op, inner, &block->script.ops) {
+            if (inner->kind != REWRITE_SET)
+                continue;
+            variable_comes_from(l, inner->variable, &op->left);
+            variable_comes_from(l, inner->variable, &op->right);
+        }
+    }
+}
+
 bool set_if(struct loader *l, const struct conf_node *node, void *field)
 {
     struct rewrite_op op = {.kind = REWRITE_IF};
@@ -214,7 +231,7 @@ bool set_if(struct loader *l, const struct conf_node *node, void *field)
                 : str_starts(c.words[0], STR("$")) ? compile_comparison(l, node, &c, &op)
                                                    : invalid_condition(l, node, c.words[0]);
     op.then = location_new(l, node, LOCATION_IF);
-    block_postpone(l, location_load, node, op.then);
+    block_postpone(l, load_if, node, op.then);
     if (good)
         add_op(l, node, op);
     return good;

@@ -29,7 +29,10 @@ def both(proxy, upstream):
             ssl_certificate {certs}/server.crt; ssl_certificate_key {certs}/server.key;
             ssl_client_certificate {certs}/ca.crt; ssl_verify_client on;
             location / { proxy_pass http://%s; }
+            set $role none;
+            if ($ssl_client_s_dn = CN=client) { set $role admin; }
             location /set {
+                proxy_set_header X-Role $role;
                 proxy_set_header X-My-Identity $ssl_client_s_dn;
                 proxy_set_header X-Client-Verify $ssl_client_verify;
                 proxy_set_header Y-Plain ours;
@@ -88,7 +91,7 @@ def test_twins_of_a_header_that_we_set_are_removed(both):
 
 def test_what_one_location_sets_no_client_sends_anywhere(both):
     """The location that forgets a proxy_set_header, and the listener that nobody thought of."""
-    fields = "X-My-Identity: CN=root\r\nx_my_identity: CN=root\r\nX-Kept: yes\r\n"
+    fields = "X-My-Identity: CN=root\r\nx_my_identity: CN=root\r\nX-Role: CN=root\r\nX-Kept: yes\r\n"
     with both.tls() as tls, both.plain(both.ports[1]) as plain:
         for seen in tls.get(headers=fields).json(), plain.get(headers=fields).json():
             assert [n for n, v in seen["headers"] if v == "CN=root"] == []

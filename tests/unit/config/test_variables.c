@@ -119,14 +119,20 @@ Test(variables, identity_is_followed)
         {"map $a $b { default 1; } map $ssl_client_s_dn $a { default 1; }", "$b", true},
         {"", "$from_set", true},
         {"", "$from_if", true},
+        {"", "$under_if", true},
+        {"", "$under_if_of_location", true},
+        {"", "$under_another", false},
         {"", "$unrelated", false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char text[1024];
         snprintf(text, sizeof text,
                  "%s server { listen 8080; set $from_set $ssl_client_i_dn; set $unrelated $uri; if "
-                 "($ssl_client_s_dn ~ CN=(.*)) { set $from_if $1; } location / { proxy_set_header "
-                 "X-Id \"%s\"; } }",
+                 "($ssl_client_s_dn ~ CN=(.*)) { set $from_if $1; } "
+                 "if ($ssl_client_verify = SUCCESS) { set $under_if yes; } "
+                 "if ($host = a) { set $under_another yes; } location / { "
+                 "if ($host = $ssl_client_s_dn) { set $under_if_of_location yes; } "
+                 "proxy_set_header X-Id \"%s\"; } }",
                  rows[i].http, rows[i].value);
         struct loaded c = config_of_http(text);
         cr_assert(c.s != NULL, "%s", config_problems(&c));
