@@ -101,11 +101,26 @@ static void parse_simple(struct parser *p, struct conf_nodes *out)
         *VEC_PUSH(p->tree->report->arena, &out->list) = node;
 }
 
+/* "~^[0-9]{3}$ x;" in a map: its "{" would open a block, and every "}" behind it close the wrong
+ * one, up to a complaint at the end of the file. */
+static bool is_part_of_regex(struct str name)
+{
+    for (const char *c = "~^$[]()|*\\}"; *c; c++)
+        if (str_find(name, *c) != SIZE_MAX)
+            return true;
+    return false;
+}
+
 static bool parse_nested(struct parser *p, struct conf_nodes *out)
 {
     struct conf_node node = take_node(p, true);
     struct conf_nodes children = {0};
 
+    if (is_part_of_regex(node.name)) {
+        p->lexer.problem = "unexpected \"{\"";
+        p->lexer.cure = "a regular expression with \"{\", \"}\" or \";\" must be in quotes";
+        return fail(p);
+    }
     if (p->tree->depth >= DEPTH_MAX) {
         p->tree->is_malformed = true;
         report_error(p->tree->report, &node.pos, NULL, "blocks are nested too deeply");
@@ -127,7 +142,8 @@ static bool end_file(struct parser *p, const struct conf_node *block)
         return true;
     p->lexer.problem = "unexpected end of file, expecting \"}\"";
     p->lexer.cure = arena_printf(p->tree->report->arena,
-                                 "the block \"%.*s\" that begins in line %u is not closed",
+                                 "the block \"%.*s\" that begins in line %u is not closed, or a "
+                                 "regular expression with \"{\" is not in quotes",
                                  STR_ARG(block->name), block->pos.line)
                         .ptr;
     return fail(p);

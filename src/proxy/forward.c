@@ -356,7 +356,8 @@ static void keep_upgrade(struct request *req, struct headers *h, const struct re
 
     if (from->status != 101)
         return;
-    headers_add(h, &req->arena, STR("Upgrade"), upgrade);
+    if (upgrade.len > 0)
+        headers_add(h, &req->arena, STR("Upgrade"), upgrade);
     headers_add(h, &req->arena, STR("Connection"), STR("upgrade"));
 }
 

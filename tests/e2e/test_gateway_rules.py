@@ -173,6 +173,16 @@ def test_websocket_passes_when_configured(proxy, scripted_upstream):
             assert c.exactly(5) == word[::-1]
 
 
+def test_an_upgrade_without_the_protocols_name_gets_no_empty_one(proxy, scripted_upstream):
+    server = scripted_upstream(answer_with("HTTP/1.1 101 Switching Protocols\r\n\r\n"))
+    gate = proxied(proxy, server.address, "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; "
+                                          "proxy_set_header Connection 'upgrade';")
+    with gate.plain() as c:
+        c.send("GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+        _, status, _, headers = c.head()
+    assert status == 101 and "upgrade" not in headers
+
+
 def test_an_upgrade_nobody_asked_for_is_502(proxy, scripted_upstream):
     server = scripted_upstream(answer_with("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"))
     gate = proxied(proxy, server.address)
@@ -196,6 +206,15 @@ def test_bad_response_is_502(proxy, scripted_upstream, octets, why):
     with gate.plain() as c:
         assert c.get().status == 502
     gate.logged("upstream")
+
+
+def test_fields_whose_names_are_none_are_left_out(proxy, scripted_upstream):
+    octets = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX/Odd: 1\r\nX-\xe9: 2\r\nX_Kept: 3\r\n\r\nhi"
+    gate = proxied(proxy, scripted_upstream(lambda c: (c.until(b"\r\n\r\n"), c.send(octets.encode("latin-1")))).address)
+    with gate.plain() as c:
+        answer = c.get()
+    assert answer.status == 200 and answer.body == b"hi"
+    assert [n for n in answer.headers if n.startswith("x")] == ["x_kept"]
 
 
 @pytest.mark.parametrize("octets", [

@@ -74,6 +74,21 @@ Test(tree, problems_of_an_included_file_carry_its_name)
     config_end(&c);
 }
 
+Test(tree, a_brace_in_a_regular_expression_is_told_where_it_stands)
+{
+    static const struct problem_row rows[] = {
+        {"events {}\nhttp {\nmap $uri $x {\n~^/[0-9]{3}$ 1;\n}\nserver {}\n}",
+         "[emerg] unexpected \"{\" in test.conf:4; a regular expression with \"{\", \"}\" or \";\" "
+         "must be in quotes"},
+        {"events {}\nhttp { server {\nlocation ~ ^/[0-9]{3}$ { return 204; } } }",
+         "unexpected \"{\" in test.conf:3"},
+        {"events {} http { map $uri $x { \"~^/[0-9]{3}$\" 1; } server { location ~ "
+         "\"^/[0-9]{3}$\" { return 204; } } }",
+         NULL},
+    };
+    EXPECT_PROBLEMS(rows, config_of);
+}
+
 Test(tree, a_missing_include_does_not_hide_what_else_is_wrong)
 {
     struct loaded c;
