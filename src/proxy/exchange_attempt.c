@@ -139,7 +139,7 @@ static bool may_be_said_again(struct exchange *x, unsigned allowed)
     if (req->response_started || req->body_is_lost)
         return false;
     count_sent(x);
-    if (exchange_try(x)->bytes_sent == 0 || http_method_is_idempotent(req->head.method))
+    if (exchange_try(x)->bytes_sent == 0 || x->is_idempotent)
         return true;
     return (allowed & NEXT_NON_IDEMPOTENT) != 0;
 }

@@ -129,6 +129,7 @@ static void write_request_line(struct request *req, struct exchange *x, struct b
     if (method.len == 0) /* error_page of a request that had none */
         method = STR("GET");
     x->is_head = str_eq(method, STR("HEAD"));
+    x->is_idempotent = http_method_is_idempotent(http_method_find(method));
     h1_write_request_line(out, method, x->target, x->conf->version);
 }
 

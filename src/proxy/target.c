@@ -35,6 +35,15 @@ static struct str replace_prefix(struct request *req, struct str uri)
     return with_args(req, uri, str_from(req->path, cut));
 }
 
+/* RFC 9110, 7.7: octet for octet; but a ".." is resolved, so that who does not resolve it takes the
+ * request for no other than the location did. */
+static struct str original_target(struct request *req)
+{
+    bool leads_up = req->uri.is_changed && uri_leads_up(&req->arena, req->uri.raw);
+
+    return leads_up ? with_args(req, STR(""), req->path) : req->uri.raw;
+}
+
 static struct str make_target(struct request *req, bool has_uri, struct str uri)
 {
     if (req->path.len == 0) /* error_page of a request whose target was never read */
@@ -44,7 +53,7 @@ static struct str make_target(struct request *req, bool has_uri, struct str uri)
     if (req->uri.form == URI_ASTERISK && req->path_is_original)
         return STR("*");
     if (req->path_is_original)
-        return req->uri.raw; /* RFC 9110, 7.7: octet for octet */
+        return original_target(req);
     return with_args(req, STR(""), req->path);
 }
 
@@ -200,13 +209,13 @@ static bool find(struct exchange *x)
 }
 
 /* "/s../x" in a location "/s" whose proxy_pass ends in "/t/" comes to "/t/../x", and so out of what
- * the location opens. What the client wrote himself was normalised before it was looked up. */
+ * the location opens; $request_uri may have ".." of its own. */
 static bool leads_out(struct exchange *x)
 {
-    struct request *req = x->req;
-    bool is_clients_own = req->uri.raw.len > 0 && str_search(x->target, req->uri.raw) != SIZE_MAX;
+    const struct uri *uri = &x->req->uri;
+    bool is_as_it_came = x->target.ptr == uri->raw.ptr; /* original_target has looked */
 
-    return !is_clients_own && uri_leads_up(&req->arena, x->target);
+    return !is_as_it_came && uri_leads_up(&x->req->arena, x->target);
 }
 
 unsigned target_find(struct exchange *x)

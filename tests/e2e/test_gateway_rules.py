@@ -51,6 +51,17 @@ def test_path_and_query_pass_byte_for_byte(proxy, upstream):
             assert c.get(target).json()["target"] == target
 
 
+@pytest.mark.parametrize("target, seen", [
+    ("/admin/../open/x?a=/../b", "/open/x?a=/../b"), ("/admin/%2e%2e/open/x", "/open/x"), ("/admin/..%2Fopen%2fx", "/open/x")])
+def test_the_upstream_gets_the_path_that_the_location_was_found_by(proxy, upstream, target, seen):
+    """Whoever does not resolve ".." would take it for one below /admin, which is guarded here."""
+    gate = proxy("""events {} http { server { listen {port}; location / { return 404; }
+        location /admin { deny all; } location /open { proxy_pass http://%s; } } }""" % upstream.address)
+    with gate.plain() as c:
+        assert c.get(target).json()["target"] == seen
+        assert c.get("/open/../admin/x").status == 403
+
+
 def test_order_of_same_name_fields_is_kept(proxy, upstream):
     gate = proxied(proxy, upstream.address)
     with gate.plain() as c:
@@ -120,6 +131,19 @@ def test_a_post_is_not_said_twice(proxy, scripted_upstream):
         assert c.answer().status == 502
     assert len(heads) == 1
     gate.logged("upstream prematurely closed connection while reading response header from upstream")
+
+
+def test_what_proxy_method_makes_a_post_is_not_said_twice(proxy, scripted_upstream):
+    heads = []
+
+    def script(c):
+        heads.append(c.until(b"\r\n\r\n"))
+    server = scripted_upstream(script)
+    gate = proxy("events {} http { upstream app { server %s max_fails=0; server %s max_fails=0; } server { listen {port}; "
+                 "location / { proxy_method POST; proxy_pass http://app; } } }" % (server.address, server.address))
+    with gate.plain() as c:
+        assert c.get().status == 502
+    assert len(heads) == 1 and heads[0].startswith(b"POST /")
 
 
 def test_a_get_goes_to_the_next_server(proxy, scripted_upstream, upstream):

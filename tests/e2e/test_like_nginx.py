@@ -150,7 +150,7 @@ CASES = [
     ("/post", "one.test", "", "POST", "body"), ("/xdeny", "one.test", "", "GET", ""), ("/hdr", "one.test", "X-Empty: 1\r\nX-B: 2\r\n", "GET", ""),
     ("/ver", "one.test", "", "GET", ""), ("/slash", "one.test", "", "GET", ""), ("/slash?x=1", "one.test", "", "GET", ""),
     ("/type", "one.test", "", "GET", ""), ("/method", "one.test", "", "POST", "abc"), ("/var/x%20y?z", "one.test", "", "GET", ""),
-    ("/varu?x=5", "one.test", "", "GET", ""), ("/a//b/./c/../d", "one.test", "", "GET", ""), ("/%2e%2e/x", "one.test", "", "GET", ""),
+    ("/varu?x=5", "one.test", "", "GET", ""), ("/a//b/./c/d", "one.test", "", "GET", ""), ("/%2e%2e/x", "one.test", "", "GET", ""),
     ("/strip//x", "one.test", "", "GET", ""), ("/a%2Fb", "one.test", "", "GET", ""), ("/?", "one.test", "", "GET", ""),
     ("/", "one.test", "", "HEAD", ""), ("/gone", "one.test", "", "HEAD", ""), ("/", "one.test", "", "DELETE", ""),
     ("/", "ONE.test.", "", "GET", ""), ("/", "one.test:8080", "", "GET", ""), ("/redir/x", "one.test", "", "GET", ""),

@@ -58,8 +58,9 @@ struct exchange {
     /* The request. */
     uint64_t spool_offset;
     bool wants_upgrade;
-    bool is_head;      /* of the method as sent: proxy_method may say another than the client did */
-    bool request_sent; /* all of it was given to the stream */
+    bool is_head, is_idempotent; /* of the method as sent: proxy_method may say another than the
+                                    client did */
+    bool request_sent;           /* all of it was given to the stream */
     bool backend_full;
     uint64_t sent_before; /* the stream's count when this request began on it */
 

@@ -13,8 +13,12 @@
 Test(forward, target)
 {
     static const struct server_row rows[] = {
-        /* without a URI: octet for octet */
-        {"/plain/a%2Fb/../c?x=%20", "200 /plain/a%2Fb/../c?x=%20"},
+        /* without a URI: octet for octet, but for ".." */
+        {"/plain/a%2Fb/./c?x=%20", "200 /plain/a%2Fb/./c?x=%20"},
+        {"/plain/a%2Fb/../c%20?x=/../%20", "200 /plain/a/c%20?x=/../%20"},
+        {"/re/../plain/%2e%2e/plain/x", "200 /plain/x"},
+        {"/re/..%2fplain/x?", "200 /plain/x"},
+        {"/plain/..", "200 /fallback"},
         {"/plain//x", "200 /plain//x"},
         {"/plain/?", "200 /plain/?"},
         /* with one: the location's prefix is replaced, the rest escaped again */
@@ -51,10 +55,11 @@ Test(forward, target)
         {"/varuri/a?%2e%2E%2fx", "400"},
         {"/varuri/a?..;a/x", "400"},
         {"/varuri/a?x?../y", "200 /fixed/x?../y"},
-        {"/varreq/a/../b", "200 /varreq/a/../b"}, /* as it came, and as it was looked up */
+        {"/varreq/a/../b", "400"},
     };
     SERVER_CHECK("upstream up { server LISTEN; }" ECHO("$request_uri") GATE
                  "location /plain/ { proxy_pass http://up; }"
+                 "location = / { return 200 /fallback; }"
                  "location /uri/ { proxy_pass http://up/new/; }"
                  "location /cut { proxy_pass http://up/to; }"
                  "location /open { proxy_pass http://up/new/; }"
