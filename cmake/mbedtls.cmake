@@ -99,7 +99,8 @@ endif()
 
 portcullis_mbedtls_tarball(tarball)
 string(JOIN " " flags ${PORTCULLIS_C_FLAGS})
-set(flags "-g -O2 -fPIE ${flags} ${CMAKE_C_FLAGS}")
+# A function that a patch forgot to declare: a warning to older compilers, an error to newer ones.
+set(flags "-g -O2 -fPIE -Werror=implicit-function-declaration ${flags} ${CMAKE_C_FLAGS}")
 set(key "${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION} ${CMAKE_SYSTEM_PROCESSOR} ${flags}")
 foreach(file IN ITEMS "${tarball}" "${PROJECT_SOURCE_DIR}/cmake/mbedtls_config.h" "${CMAKE_CURRENT_LIST_FILE}"
         ${PORTCULLIS_MBEDTLS_PATCHES} ${PORTCULLIS_MBEDTLS_ENGINE})
