@@ -156,6 +156,20 @@ static void consider(struct nearest *n, const char *candidate)
     }
 }
 
+/* "if($x": a directive's name, and what should stand behind a space. */
+static const char *find_glued(struct str name)
+{
+    for (size_t t = 0; t < TABLES; t++)
+        for (size_t i = 0; i < tables[t]->count; i++) {
+            const char *known = tables[t]->rows[i].name;
+            size_t length = strlen(known);
+            if (str_starts(name, str_of(known)) && name.len > length &&
+                strchr("(~=^/$", name.ptr[length]))
+                return known;
+        }
+    return NULL;
+}
+
 static bool unknown_directive(struct loader *l, const struct conf_node *node)
 {
     struct nearest n = {node->name, NULL, 2 + node->name.len / 4};
@@ -169,8 +183,10 @@ static bool unknown_directive(struct loader *l, const struct conf_node *node)
         for (size_t i = 0; (foreign = foreign_name(i, &is_ignored)) != NULL; i++)
             consider(&n, foreign);
     }
-    const char *cure = n.found ? loader_text(l, "did you mean \"%s\"?", n.found)
-                               : "is a \";\" missing before it?";
+    const char *glued = find_glued(node->name);
+    const char *cure = glued     ? loader_text(l, "is a space missing behind \"%s\"?", glued)
+                       : n.found ? loader_text(l, "did you mean \"%s\"?", n.found)
+                                 : "is a \";\" missing before it?";
     return loader_error(l, node, cure, "unknown directive \"%.*s\"", STR_ARG(node->name));
 }
 

@@ -105,6 +105,8 @@ static void parse_simple(struct parser *p, struct conf_nodes *out)
  * one, up to a complaint at the end of the file. */
 static bool is_part_of_regex(struct str name)
 {
+    if (str_starts(name, STR("if(")) || str_starts(name, STR("location")))
+        return false; /* a space is missing */
     for (const char *c = "~^$[]()|*\\}"; *c; c++)
         if (str_find(name, *c) != SIZE_MAX)
             return true;

@@ -13,6 +13,11 @@ Test(directive, main_context_problems)
         {"events {} foo;", "unknown directive \"foo\" in test.conf:1"},
         {"evnts {}", "unknown directive \"evnts\" in test.conf:1; did you mean \"events\"?"},
         {"events {}\nworker_proceses 1;", "did you mean \"worker_processes\"?"},
+        {"events {} http { server { if($http_a = b) { return 403; } } }",
+         "unknown directive \"if($http_a\" in test.conf:1; is a space missing behind \"if\"?"},
+        {"events {} http { server { location~^/a { return 403; } } }",
+         "unknown directive \"location~^/a\" in test.conf:1; is a space missing behind "
+         "\"location\"?"},
         {"events;",
          "directive \"events\" has no opening \"{\" in test.conf:1; write events { ... }"},
         {"events {} user root {}", "directive \"user\" is not terminated by \";\" in test.conf:1"},
