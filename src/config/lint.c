@@ -300,6 +300,17 @@ static void lint_ca(struct lint *l, const struct server_conf *s, const struct tl
     }
 }
 
+static void lint_ca_keys(struct lint *l, const struct server_conf *s,
+                         const struct tls_inventory *have)
+{
+    VEC_FOR(const struct tls_ca, ca, &have->cas) {
+        if (ca->key_problem.len > 0)
+            report_warn(&l->report, &s->pos, "use " TLS_KEY_KINDS,
+                        "the CA %.*s %.*s: its clients are refused", STR_ARG(ca->subject),
+                        STR_ARG(ca->key_problem));
+    }
+}
+
 static bool needs_list(const struct server_conf *s, const struct tls_ca *ca)
 {
     return ca->is_ca && s->tls.crl_check == TLS_CRL_CHAIN && !ca->has_list &&
@@ -456,7 +467,7 @@ void config_lint(const struct snapshot *s, time_t now,
                  void *owner)
 {
     /* Old lists were told of when they were read. */
-    static file_lint *const rows[] = {lint_own,        lint_ca_dates, lint_ca,
+    static file_lint *const rows[] = {lint_own,        lint_ca_dates, lint_ca, lint_ca_keys,
                                       lint_list_dates, lint_lists,    NULL};
     struct lint l;
     init(&l, s, now, problem, owner);

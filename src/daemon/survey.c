@@ -158,7 +158,9 @@ static void put_ca(const struct printer *p, const struct tls_ca *ca, bool partia
     bool is_anchor = ca->is_root || (partial_chain && !ca->is_intermediate);
 
     buf_printf(p->out, "      %.*s: %s, ", STR_ARG(ca->subject),
-               is_anchor ? "trusted" : "intermediate");
+               ca->key_problem.len > 0 ? "its clients are refused"
+               : is_anchor             ? "trusted"
+                                       : "intermediate");
     put_time_left(p, "ends", ca->not_after);
     buf_append_char(p->out, '\n');
 }

@@ -4,6 +4,7 @@
 #include "name.h"
 #include "portcullis/tls/identity.h"
 #include "trust.h"
+#include "verify_checks.h"
 
 static bool has_list(const struct trust *t, struct str subject)
 {
@@ -13,7 +14,17 @@ static bool has_list(const struct trust *t, struct str subject)
     return false;
 }
 
-static void add_ca(const struct trust *t, const struct trust_cert *c, struct arena *a,
+static struct str key_problem_of(const struct cert *c, const struct verify_rules *rules,
+                                 struct arena *a)
+{
+    struct finding f = {0};
+    (void)check_key(c, rules, &f);
+    struct str words = arena_str(a, buf_str(&f.words));
+    buf_deinit(&f.words);
+    return words;
+}
+
+static void add_ca(const struct tls_context *owner, const struct trust_cert *c, struct arena *a,
                    struct tls_inventory *out)
 {
     *VEC_PUSH(a, &out->cas) = (struct tls_ca){
@@ -22,7 +33,8 @@ static void add_ca(const struct trust *t, const struct trust_cert *c, struct are
         .is_root = c->kind == TRUST_ROOT,
         .is_intermediate = c->kind == TRUST_INTERMEDIATE,
         .is_ca = c->cert.is_ca || c->cert.version != 3,
-        .has_list = has_list(t, c->cert.subject),
+        .has_list = has_list(owner->trust, c->cert.subject),
+        .key_problem = key_problem_of(&c->cert, &owner->rules, a),
     };
 }
 
@@ -52,7 +64,7 @@ void tls_context_inventory(const struct tls_context *c, struct arena *a, struct 
 {
     *out = (struct tls_inventory){0};
     for (size_t i = 0; i < c->trust->cert_count; i++)
-        add_ca(c->trust, &c->trust->certs[i], a, out);
+        add_ca(c, &c->trust->certs[i], a, out);
     for (size_t i = 0; i < c->trust->crl_count; i++)
         add_list(&c->trust->crls[i], a, out);
     for (size_t i = 0; i < c->pair_count; i++)

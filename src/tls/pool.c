@@ -317,8 +317,8 @@ static int accept_extension(void *unused, mbedtls_x509_crt const *crt, mbedtls_x
 static bool add_own(void *owner, struct str der, const char **problem)
 {
     mbedtls_x509_crt *chain = owner;
-    *problem = "it is damaged, or its key is of a kind that is not supported (use RSA, or ECDSA on "
-               "P-256, P-384 or P-521)";
+    *problem = "it is damaged, or its key is of a kind that is not supported (use " TLS_KEY_KINDS
+               ")";
     return mbedtls_x509_crt_parse_der_with_ext_cb(chain, (const unsigned char *)der.ptr, der.len, 1,
                                                   accept_extension, NULL) == 0;
 }

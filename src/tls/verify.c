@@ -201,7 +201,8 @@ static bool signature_checks_out(struct search *s, const struct cert *c, const s
 
 /* What the candidates of one step amounted to. */
 struct step {
-    bool any, unsupported, forged, signed_by_one;
+    bool any, forged, signed_by_one;
+    const struct cert *unsupported; /* whose signature or key it is; NULL: nobody's */
 };
 
 /* True: a good path leads through this issuer. */
@@ -213,7 +214,7 @@ static bool try_issuer(struct search *s, struct step *step, const struct cert *i
         return false;
     step->any = true;
     if (c->algorithm.pk == MBEDTLS_PK_NONE || issuer->key_problem != REFUSAL_NONE) {
-        step->unsupported = true;
+        step->unsupported = c->algorithm.pk == MBEDTLS_PK_NONE ? c : issuer;
         return false;
     }
     if (!signature_checks_out(s, c, issuer)) {
@@ -267,9 +268,10 @@ static void dead_end(struct search *s, const struct step *step)
         fail(s, RANK_BUDGET, REFUSAL_CHAIN_TOO_COMPLEX, c, STR("takes too much work to check"));
     else if (step->signed_by_one)
         return; /* What went wrong further up has been told. */
-    else if (step->unsupported)
-        fail(s, RANK_UNSUPPORTED, REFUSAL_ALG_UNSUPPORTED, c,
-             STR("is signed in a way that is not accepted"));
+    else if (step->unsupported != NULL)
+        fail(s, RANK_UNSUPPORTED, REFUSAL_ALG_UNSUPPORTED, step->unsupported,
+             step->unsupported == c ? STR("is signed in a way that is not accepted")
+                                    : STR("has a key of a kind that is not supported"));
     else if (step->forged)
         fail(s, RANK_SIGNATURE_BAD, REFUSAL_SIGNATURE_BAD, c,
              STR("has a signature that does not verify"));

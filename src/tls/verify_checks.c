@@ -42,13 +42,13 @@ static bool curve_is_listed(const mbedtls_pk_context *key)
            id == MBEDTLS_ECP_DP_SECP521R1;
 }
 
-static enum refusal check_key(const struct path *p, const struct cert *c, struct finding *f)
+enum refusal check_key(const struct cert *c, const struct verify_rules *rules, struct finding *f)
 {
     if (c->key_problem != REFUSAL_NONE)
         return found(f, c->key_problem, c, STR("has a key of a kind that is not supported"));
     if (mbedtls_pk_get_type(&c->key) == MBEDTLS_PK_RSA) {
         size_t bits = mbedtls_pk_get_bitlen(&c->key);
-        if (bits >= p->rules->rsa_bits)
+        if (bits >= rules->rsa_bits)
             return REFUSAL_NONE;
         found(f, REFUSAL_NONE, c, STR(""));
         buf_printf(&f->words, "has an RSA key of %zu bits", bits);
@@ -64,7 +64,7 @@ static enum refusal check_keys(const struct path *p, struct finding *f)
 {
     enum refusal r = REFUSAL_NONE;
     for (size_t i = 0; i < p->length && r == REFUSAL_NONE; i++)
-        r = check_key(p, p->certs[i], f);
+        r = check_key(p->certs[i], p->rules, f);
     return r;
 }
 

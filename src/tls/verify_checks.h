@@ -31,5 +31,7 @@ extern const struct check checks[CHECKS];
 
 /* One of them, which a path without an anchor is asked, too. */
 enum refusal check_dates(const struct path *p, struct finding *f);
+/* What each certificate of a path is asked of its key. */
+enum refusal check_key(const struct cert *c, const struct verify_rules *rules, struct finding *f);
 
 #endif

@@ -52,6 +52,12 @@ def test_findings_are_warnings_with_file_line_and_cure(tested):
     assert re.search(r'\[warn\] "X" is never sent: .* in .*t\.conf:6; use \$ssl_client_escaped_cert', done.stderr), done.stderr
 
 
+def test_ca_whose_key_cannot_be_used_is_not_called_trusted(tested):
+    done = tested(GATE.replace("ssl_verify_client on;", "ssl_trusted_certificate {certs}/rogues/weak-rsa.crt; ssl_client_partial_chain on; ssl_verify_client on;"))
+    assert "CN=client weak-rsa: its clients are refused, ends " in done.stdout, done.stdout
+    assert re.search(r"\[warn\] the CA CN=client weak-rsa has an RSA key of 1024 bits: its clients are refused in .*t\.conf:2; use RSA of 2048", done.stderr), done.stderr
+
+
 def test_quiet_and_dump_show_no_table(tested):
     assert tested(GATE, "-q").stdout == ""
     assert "authorities of" not in tested(GATE, "-T").stdout

@@ -11,6 +11,8 @@ struct tls_ca {
     bool is_intermediate; /* of ssl_client_intermediates */
     bool is_ca;           /* it says that it may issue certificates, or is too old to say */
     bool has_list;        /* there is a revocation list in its name */
+    /* "has an RSA key of 1024 bits": nobody is verified by it; empty: its key is good. */
+    struct str key_problem;
 };
 
 struct tls_list {

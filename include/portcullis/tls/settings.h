@@ -24,6 +24,11 @@ enum { TLS_PROTOCOL_1_2 = 1, TLS_PROTOCOL_1_3 = 2 };
 
 enum { TLS_TICKET_ZONE_SIZE = 128 }; /* octets, of ticket_zone */
 
+/* The keys that certificates may have, of ours, of clients and of CAs. */
+#define TLS_KEY_KINDS                                                                              \
+    "RSA of 2048 to 8192 bits with a public exponent of no more than 64 bits, or ECDSA on P-256, " \
+    "P-384 or P-521"
+
 struct tls_settings {
     VEC(struct str) certificates;     /* paths, absolute */
     VEC(struct str) certificate_keys; /* as many, in the same order */

@@ -202,6 +202,15 @@ Test(lint, files_that_end_or_are_not_what_they_should_be)
         {"server { " TLS
          "ssl_trusted_certificate @/rogues/self-signed.crt; ssl_verify_client on; }",
          "is none: it lets in a client that shows this very certificate", 0},
+        {"server { " TLS "ssl_trusted_certificate @/rogues/ed25519.crt; ssl_verify_client on; }",
+         "[warn] the CA CN=client ed25519 has a key of a kind that is not supported: its clients "
+         "are refused in ",
+         0},
+        {"server { " TLS "ssl_trusted_certificate @/rogues/weak-rsa.crt; ssl_verify_client on; }",
+         "has an RSA key of 1024 bits: its clients are refused in ", 0},
+        {"server { " TLS "ssl_trusted_certificate @/rogues/weak-rsa.crt; ssl_verify_client on; }",
+         "; use RSA of 2048 to 8192 bits with a public exponent of no more than 64 bits, or ECDSA",
+         0},
     };
     CHECK(rows);
 }
