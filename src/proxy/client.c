@@ -98,14 +98,16 @@ void client_close_idle(struct client *c, enum close_reason why)
     client_enter(c, CLIENT_CLOSED, 0);
 }
 
-bool client_give_way(struct client *c)
+bool client_is_answered(const struct client *c)
 {
-    if (c->phase == CLIENT_REQUEST || c->phase == CLIENT_DONE)
-        return false;
+    return c->phase == CLIENT_REQUEST || c->phase == CLIENT_DONE;
+}
+
+void client_give_way(struct client *c)
+{
     log_write(&c->log, LOG_INFO, "closed for others: all worker_connections are taken");
     room_leave(c);
     client_close(c, CLOSE_OVERLOAD);
-    return true;
 }
 
 static void on_idle_deadline(struct client *c)

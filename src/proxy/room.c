@@ -1,7 +1,7 @@
 /* worker_connections, and who gives way when all are taken: strangers that had their time, where
- * they hold more than half, else the longest idle, else strangers again. Where nobody can, new ones
- * wait in the kernel's queue. So whoever only begins, a thousand times, keeps others out for a
- * moment, and does not push out those that were let in. */
+ * they hold more than half and not all wait for answers, else the longest idle, else strangers
+ * again. Where nobody can, new ones wait in the kernel's queue. So whoever only begins, a thousand
+ * times, keeps others out for a moment, and does not push out those that were let in. */
 #include "portcullis/base/clock.h"
 #include "portcullis/proxy/client.h"
 
@@ -28,28 +28,34 @@ static bool strangers_prevail(const struct proxy *p)
     return p->room.strangers_count > places(p) / 2;
 }
 
-static void close_stranger(struct proxy *p)
+/* At once or when he had his time. False: all of them wait for their answers. */
+static bool stranger_gives_way(struct proxy *p)
 {
     int64_t now = clock_monotonic_ms();
 
     /* Honest ones by the thousand wait for us, and each that is closed was work in vain. */
     if (loop_is_behind(p->loop))
-        return;
+        return true;
     LIST_FOR_EACH(it, &p->room.strangers)
     {
         struct client *c = CONTAINER_OF(it, struct client, room_node);
-        if (now - c->started_ms < STRANGER_MS || client_give_way(c))
-            return;
+        if (client_is_answered(c))
+            continue;
+        if (now - c->started_ms >= STRANGER_MS)
+            client_give_way(c);
+        return true;
     }
+    return false;
 }
 
 static void make_room(struct proxy *p)
 {
     struct list *idle = &p->room.idle;
+    bool strangers_first = strangers_prevail(p) || list_is_empty(idle);
 
-    if (strangers_prevail(p) || list_is_empty(idle))
-        close_stranger(p);
-    else
+    if (strangers_first && stranger_gives_way(p))
+        return;
+    if (!list_is_empty(idle))
         client_close_idle(CONTAINER_OF(idle->next, struct client, room_node), CLOSE_OVERLOAD);
 }
 

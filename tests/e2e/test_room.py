@@ -111,3 +111,17 @@ def test_idle_clients_give_way_while_they_are_most(proxy):
         assert kept[0].is_closed() and kept[4].is_closed()
         assert kept[-1].get().body == b"in"
         assert "closed for others" not in gate.log()
+
+
+def test_idle_clients_give_way_where_all_strangers_wait_for_their_answers(proxy, upstream):
+    gate = proxy(GATE.replace("UPSTREAM", upstream.address).replace("burst=5", f"burst={PLACES}"))
+    with contextlib.ExitStack() as ends:
+        kept = [ends.enter_context(gate.tls()) for _ in range(KEPT)]
+        for c in kept:
+            assert c.get().status == 200
+        for _ in range(PLACES - KEPT):
+            ends.enter_context(gate.plain(gate.ports[1])).send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        begun = time.monotonic()
+        assert ends.enter_context(gate.tls()).get().body == b"in"
+        assert kept[0].is_closed()
+        assert time.monotonic() - begun < 2  # Nobody's answer had to be waited for.

@@ -146,8 +146,10 @@ void client_enter(struct client *c, enum client_phase phase, int64_t deadline_ms
 bool client_write(struct client *c, struct buf *out);
 bool client_write_str(struct client *c, struct str data);
 void client_close(struct client *c, enum close_reason why);
-/* Closes what nobody was let in on, unless an answer is under way. False: it is. */
-bool client_give_way(struct client *c);
+/* His request is being worked on, or its answer is under way. */
+bool client_is_answered(const struct client *c);
+/* Closes what nobody was let in on; not one that is answered. */
+void client_give_way(struct client *c);
 /* Between requests: what is queued goes out first. */
 void client_close_idle(struct client *c, enum close_reason why);
 /* What is queued goes out, then the end is said and a bounded bit is still read. */
