@@ -210,6 +210,13 @@ static void ask_for_body(struct request *req)
     stream_resume(c->stream);
 }
 
+/* The deadline may be another's already. */
+static void stop_body(struct request *req)
+{
+    if (req->client->h1.body_wanted)
+        client_h1_stop_body(req->client);
+}
+
 static void tunnel(struct request *req)
 {
     struct client *c = req->client;
@@ -226,5 +233,6 @@ const struct transport client_h1_transport = {
     .is_sent = is_sent,
     .abort = abort_response,
     .read_body = ask_for_body,
+    .stop_body = stop_body,
     .tunnel = tunnel,
 };

@@ -85,8 +85,10 @@ static void end_try(struct exchange *x)
         try->response_ms = since(x->attempt_ms);
 }
 
+/* Without it there is nobody to take the body: who comes next asks for it. */
 static void close_backend(struct exchange *x, enum close_reason why)
 {
+    x->req->transport->stop_body(x->req);
     if (x->backend == NULL)
         return;
     backend_close(x->backend, why);

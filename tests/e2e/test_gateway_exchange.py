@@ -398,6 +398,27 @@ def test_slow_upload_is_no_timeout_of_the_upstream(proxy, upstream):
         assert c.answer().json()["body"] == "xxxx"
 
 
+@pytest.mark.parametrize("headers, body, seen", [("Content-Length: 5", ("he", "llo"), "hello"),
+                                                 ("Transfer-Encoding: chunked", ("0\r\n", "\r\n"), "")])
+def test_a_body_that_comes_between_two_exchanges_is_the_nexts(proxy, upstream, scripted_upstream, headers, body, seen):
+    def fails(c):
+        c.until(b"\r\n\r\n")
+        c.send("HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n")
+        c.rest()
+    gate = proxy(conf("proxy_intercept_errors on; error_page 500 = /other; proxy_pass http://%s;" % scripted_upstream(fails).address,
+                      "proxy_request_buffering off; limit_req_zone $binary_remote_addr zone=slow:32k rate=60r/m;",
+                      "client_body_timeout 500ms; location /other { limit_req zone=slow burst=5; proxy_method POST; proxy_pass http://%s; }"
+                      % upstream.address))
+    with gate.plain() as c:
+        assert c.get("/other").status == 200
+        c.send(f"POST / HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n")
+        gate.logged("delaying request")
+        for piece in body:
+            c.send(piece)
+        assert c.answer().json()["body"] == seen
+        assert c.get("/other").status == 200
+
+
 def test_client_deadlines(proxy, upstream):
     gate = proxy(conf("client_body_timeout 300ms; keepalive_timeout 300ms; proxy_pass http://%s;" % upstream.address,
                       server="client_header_timeout 300ms; lingering_timeout 300ms;"))

@@ -278,7 +278,8 @@ struct transport {
     void (*abort)(struct request *req, enum close_reason why); /* cut visibly */
     /* Asks for the body: exchange_on_body is called. Sends 100 Continue when awaited. */
     void (*read_body)(struct request *req);
-    void (*tunnel)(struct request *req); /* after 101: octets both ways */
+    void (*stop_body)(struct request *req); /* not wanted any more, or not now */
+    void (*tunnel)(struct request *req);    /* after 101: octets both ways */
 };
 
 /* Body of the request arriving, from the transport to exchange.c. How many octets were taken;
