@@ -188,6 +188,10 @@ static void end_streamed(struct exchange *x)
         give(x, &out);
         buf_deinit(&out);
     }
+    if (!x->req->body_is_lost) { /* it was empty: whoever is asked next need not wait for it */
+        x->req->framing = (struct framing){.kind = BODY_LENGTH};
+        x->body = EXCHANGE_BODY_NONE;
+    }
     x->request_sent = true;
     exchange_touch(x);
 }

@@ -419,6 +419,16 @@ def test_a_body_that_comes_between_two_exchanges_is_the_nexts(proxy, upstream, s
         assert c.get("/other").status == 200
 
 
+def test_an_empty_body_that_was_sent_as_it_came_can_be_sent_again(proxy, upstream, scripted_upstream):
+    dies = scripted_upstream(lambda c: c.until(b"\r\n0\r\n\r\n"))
+    gate = proxy(conf("proxy_request_buffering off; proxy_pass http://app;",
+                      "upstream app { server %s; server %s backup; }" % (dies.address, upstream.address)))
+    with gate.plain() as c:
+        c.send("PUT / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+        assert ["Content-Length", "0"] in c.answer().json()["headers"]
+        assert c.get().status == 200
+
+
 def test_client_deadlines(proxy, upstream):
     gate = proxy(conf("client_body_timeout 300ms; keepalive_timeout 300ms; proxy_pass http://%s;" % upstream.address,
                       server="client_header_timeout 300ms; lingering_timeout 300ms;"))
