@@ -13,6 +13,9 @@
 
 /* Streams get their turn between so many new ones. */
 #define ACCEPTS_A_TURN 64
+/* Then it is another worker's turn: of those that sleep the kernel wakes the one that has watched
+ * the queue the longest (EPOLLEXCLUSIVE), and would always wake the same. */
+#define ACCEPTS_A_ROUND 4
 /* Out of descriptors: as long as nginx waits (accept_mutex_delay). */
 #define SHORTAGE_WAIT_MS 500
 
@@ -23,9 +26,10 @@ struct listener {
     void (*on_accept)(void *owner, int fd, const struct addr *peer);
     void *owner;
     bool multi, in_loop;
-    bool paused;   /* by the owner */
-    bool shortage; /* of descriptors; lasts until the queue was emptied, and is logged once */
-    bool waiting;  /* for retry */
+    unsigned accepts; /* of this round */
+    bool paused;      /* by the owner */
+    bool shortage;    /* of descriptors; lasts until the queue was emptied, and is logged once */
+    bool waiting;     /* for retry */
     bool accepting, freed;
 };
 
@@ -38,11 +42,23 @@ static void watch_queue(struct listener *l)
     /* Other workers wait for the same socket: the kernel wakes one of them, not all. */
     if (wanted && !io_start(l->loop, &l->io, EPOLLIN | EPOLLEXCLUSIVE)) {
         log_write_errno(&log_process, LOG_ALERT, errno, "epoll_ctl(%d) failed", l->io.fd);
+        l->waiting = true;
+        timer_start(l->retry, SHORTAGE_WAIT_MS);
         return;
     }
     if (!wanted)
         io_stop(l->loop, &l->io);
     l->in_loop = wanted;
+}
+
+static void let_others_go_first(struct listener *l)
+{
+    l->accepts = 0;
+    if (!l->in_loop)
+        return;
+    io_stop(l->loop, &l->io);
+    l->in_loop = false;
+    watch_queue(l);
 }
 
 static void wait_for_descriptors(struct listener *l, int err)
@@ -96,6 +112,8 @@ static bool accept_one(struct listener *l)
     if (fd == -1)
         return on_accept_error(l, errno);
     l->on_accept(l->owner, fd, &peer);
+    if (++l->accepts >= ACCEPTS_A_ROUND)
+        let_others_go_first(l);
     return true;
 }
 

@@ -1,5 +1,8 @@
 """Addresses: wildcards beside addresses, unix sockets, IPv6."""
+import collections
+import contextlib
 import socket
+import time
 
 from harness import Connection, free_port
 
@@ -13,3 +16,13 @@ def test_a_wildcard_and_an_address_of_the_same_port_share_a_socket(proxy):
         with Connection(socket.create_connection((address, port), timeout=10)) as c:
             assert c.get().body == answer
     assert gate.stop() == 0
+
+
+def test_workers_take_turns_where_all_of_them_sleep(proxy):
+    gate = proxy("events {} http { server { listen {port}; keepalive_timeout 60s; return 200 $pid; } }", workers=2)
+    with contextlib.ExitStack() as kept:
+        of_worker = collections.Counter()
+        for _ in range(40):
+            of_worker[kept.enter_context(gate.plain()).get().body] += 1
+            time.sleep(0.005)
+        assert len(of_worker) == 2 and min(of_worker.values()) >= 8
