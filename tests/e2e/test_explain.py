@@ -357,15 +357,16 @@ def test_server_that_asks_nobody_and_one_that_is_not_there(proxy, explain):
 
 def test_server_that_ends_the_handshake_without_a_certificate_has_asked(explain, certs):
     port = free_port()
+    # OpenSSL 3.5's s_server ends with its input.
     server = subprocess.Popen(["openssl", "s_server", "-accept", str(port), "-cert", certs / "server.crt", "-key", certs / "server.key",
                                "-CAfile", certs / "ca.crt", "-Verify", "1", "-verify_return_error", "-tls1_2", "-quiet"],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                              stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         asked = wait_until(lambda: (got := explain("--connect", f"127.0.0.1:{port}")).status == 0 and got, "the server")
         assert "speaks TLSv1.2, and ends the handshake" in asked.text and "CN=my-ca" in asked.text, asked
     finally:
         server.kill()
-        server.wait()
+        server.communicate()
 
 
 def test_help(explain):

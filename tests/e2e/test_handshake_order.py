@@ -140,7 +140,7 @@ ROWS = {
     "data under the data's keys first": (data_before("data"), 20),
     "data under the handshake's keys first": (data_before("handshake"), 10),
     "KeyUpdate first": (saying(key_update, the_good, verified, finished), 10),
-    "KeyUpdate behind Finished": (behind_finished, 10),
+    "KeyUpdate behind Finished": (behind_finished, (10, 20)),  # 20: mbedTLS before 3.6.7
     "Finished over two keys": (finished_over_two_keys, 20),
     "Certificate in the clear": (lambda c, w: c.say(the_good(c, w), "clear"), 20),
     "a certificate afterwards": (after_the_handshake, 10),
@@ -163,5 +163,5 @@ def test_who_proves_nothing_is_nobody(gate, upstream):
             client = Client(connection)
             say(client, world)
             client.ask()
-            assert client.outcome() == outcome, name
+            assert client.outcome() in (outcome if isinstance(outcome, tuple) else (outcome,)), name
         assert len(upstream.requests) - before == (1 if outcome == 200 else 0), name
