@@ -293,6 +293,8 @@ static void read_tunnel(struct client *c, struct buf *in)
     size_t taken = exchange_on_body(c->request, buf_str(in));
     buf_consume(in, taken);
     c->h1.body_wanted = buf_is_empty(in);
+    if (c->h1.tunnel_ended && buf_is_empty(in))
+        exchange_on_body_end(c->request);
 }
 
 /* ------------------------------------------------------------------ what the stream tells */
@@ -333,10 +335,12 @@ void client_h1_on_eof(struct client *c)
         client_close_idle(c, CLOSE_PEER_CLOSED);
         return;
     }
-    if (c->phase == CLIENT_TUNNEL)
-        exchange_on_body_end(c->request);
-    else
+    if (c->phase != CLIENT_TUNNEL)
         on_early_end(c);
+    else if (stream_has_input(c->stream)) /* the upstream is slow: the end goes behind that */
+        c->h1.tunnel_ended = true;
+    else
+        exchange_on_body_end(c->request);
 }
 
 void client_h1_on_timeout(struct client *c)

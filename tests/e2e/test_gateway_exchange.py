@@ -1,6 +1,7 @@
 """Upstreams chosen, given up and tried again; deadlines; what a drained worker still does."""
 import os
 import pathlib
+import queue
 import signal
 import socket
 import struct
@@ -9,7 +10,7 @@ import time
 
 import pytest
 
-from harness import Connection, ScriptedUpstream, header_values, read_request, wait_until
+from harness import WAIT, Connection, ScriptedUpstream, header_values, read_request, wait_until
 
 CONF = """events { %(events)s } http { log_format lines '$request|$status|$upstream_addr|$upstream_status|$request_completion|$body_bytes_sent';
   access_log {folder}/access.log lines; %(http)s server { listen {port}; %(server)s location / { %(location)s } } }"""
@@ -474,6 +475,34 @@ def test_tunnel_that_idles_is_closed(proxy, scripted_upstream):
         begun = time.monotonic()
         assert c.is_closed()
         assert 0.2 < time.monotonic() - begun < 3
+
+
+def test_what_came_before_the_end_of_a_tunnel_reaches_a_slow_upstream(proxy, scripted_upstream):
+    """More than fits between the two; the end is seen while the last of it waits for room."""
+    sizes, taken = range(4_100_000, 6_000_000, 100_000), queue.Queue()
+
+    def script(c):
+        c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        c.until(b"\r\n\r\n")
+        c.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: raw\r\nConnection: Upgrade\r\n\r\n")
+        time.sleep(0.3)
+        taken.put(len(c.rest()))
+    gate = proxy(conf("proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; "
+                      "proxy_pass http://%s;" % scripted_upstream(script).address))
+
+    def ask(size):
+        with gate.plain() as c:
+            c.send("GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: raw\r\nConnection: upgrade\r\n\r\n")
+            assert c.head()[1] == 101
+            c.send(bytes(size))
+            c.sock.shutdown(socket.SHUT_WR)
+            c.rest()
+    threads = [threading.Thread(target=ask, args=[size]) for size in sizes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken.get(timeout=WAIT) for _ in sizes) == list(sizes)
 
 
 # ---- connections from clients ----

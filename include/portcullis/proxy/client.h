@@ -45,6 +45,7 @@ struct h1_connection {
     enum h1_sending sending;
     bool awaits_continue; /* Expect: 100-continue was not answered yet */
     bool body_wanted;     /* read_body was called, and exchange_on_body takes */
+    bool tunnel_ended;    /* the upstream is told when it has what came before */
     bool body_ended;
     bool keep; /* what the response's Connection said */
 };
