@@ -402,6 +402,11 @@ bool stream_is_quiet(const struct stream *s)
     return recv(s->io.fd, &octet, sizeof octet, MSG_PEEK | MSG_DONTWAIT) == -1 && errno == EAGAIN;
 }
 
+bool stream_awaits_turn(const struct stream *s)
+{
+    return stream_is_costly(s) && task_is_posted(&s->task);
+}
+
 struct tls_session *stream_tls(const struct stream *s)
 {
     return s->tls;

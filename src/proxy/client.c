@@ -13,6 +13,8 @@
 /* After an answer that closes the connection a client that has nothing more to say closes its side
  * at once: no need to wait as long as for one that is still sending. */
 #define LINGER_QUIET_MS 1000
+/* A handshake that waits for its turn when its time is up. */
+#define LOOK_AGAIN_MS 50
 
 /* ------------------------------------------------------------------ facts */
 
@@ -110,6 +112,18 @@ void client_give_way(struct client *c)
     client_close(c, CLOSE_OVERLOAD);
 }
 
+/* Whose octets wait for us is not late; but not for ever. */
+static void on_handshake_deadline(struct client *c)
+{
+    int64_t left = c->started_ms + 2 * c->bind->default_server->tls_handshake_timeout_ms -
+                   clock_monotonic_ms();
+
+    if (stream_awaits_turn(c->stream) && left > 0)
+        timer_start(c->deadline, left < LOOK_AGAIN_MS ? left : LOOK_AGAIN_MS);
+    else
+        close_timed_out(c, "while SSL handshaking");
+}
+
 static void on_idle_deadline(struct client *c)
 {
     if (c->requests == 0)
@@ -171,7 +185,7 @@ static void on_deadline(void *owner)
 
     switch (c->phase) {
     case CLIENT_HANDSHAKE:
-        close_timed_out(c, "while SSL handshaking");
+        on_handshake_deadline(c);
         return;
     case CLIENT_IDLE:
         on_idle_deadline(c);

@@ -72,7 +72,8 @@ class Gate:
         folder.chmod(0o755)
         is_nginx = name == "nginx"
         text = CONF.replace("access_log off;", "access_log off; " + TEMPORARY) if is_nginx else CONF
-        more = "" if is_nginx else "ssl_handshake_timeout 2s;"
+        # Of all attacks at once, which come from one address, some wait for their turn for longer than 2 s.
+        more = "" if is_nginx else "ssl_handshake_timeout 5s;"
         for key, value in {"workers": workers, "port": self.port, "more": more, "main": main, "certs": certs, "folder": folder,
                            "fingerprint": "ssl_client_fingerprint" + ("" if is_nginx else "_sha256"), **upstreams}.items():
             text = text.replace("{%s}" % key, str(value))

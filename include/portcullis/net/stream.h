@@ -79,6 +79,8 @@ bool stream_is_broken(const struct stream *s);
 bool stream_has_input(const struct stream *s); /* octets read and not consumed */
 /* Nothing came and the peer is there, as far as the kernel knows now. */
 bool stream_is_quiet(const struct stream *s);
+/* Something of a handshake came, and waits until it is its address's turn. */
+bool stream_awaits_turn(const struct stream *s);
 struct tls_session *stream_tls(const struct stream *s); /* NULL: plain, or found not to be TLS */
 /* TLS was asked for, the client spoke something else. */
 bool stream_was_not_tls(const struct stream *s);

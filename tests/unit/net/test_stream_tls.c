@@ -126,6 +126,64 @@ Test(stream_tls, answers_no_client_that_ends_behind_its_first_words)
     buf_deinit(&hello);
 }
 
+enum { CROWD = 16 }; /* more than have their turn at once */
+
+struct crowd {
+    struct owner of[CROWD];
+    int fds[CROWD];
+    struct timer *look;
+    unsigned waited, looks;
+};
+
+static unsigned awaiting(const struct crowd *w)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < CROWD; i++)
+        count += stream_awaits_turn(w->of[i].stream);
+    return count;
+}
+
+static void look(void *owner)
+{
+    struct crowd *w = owner;
+
+    if (w->looks++ == 0)
+        w->waited = awaiting(w);
+    if (awaiting(w) > 0) {
+        timer_start(w->look, 1);
+        return;
+    }
+    for (size_t i = 0; i < CROWD; i++)
+        stream_close(w->of[i].stream, CLOSE_ABORTED);
+    stream_close(server.stream, CLOSE_ABORTED);
+}
+
+Test(stream_tls, says_whose_octets_wait_for_their_turn)
+{
+    struct crowd w = {.look = timer_new(loop, look, &w)};
+    struct owner first = server;
+
+    for (size_t i = 0; i < CROWD; i++) {
+        owner_init(&server, loop);
+        w.fds[i] = accept_tls(false);
+        w.of[i] = server;
+        stream_set_owner(w.of[i].stream, &owner_events, &w.of[i]);
+        cr_assert_not(stream_awaits_turn(w.of[i].stream), "nothing came yet");
+        cr_assert_eq(write(w.fds[i], "\x16", 1), 1);
+    }
+    server = first;
+    timer_start(w.look, 0);
+    run(loop);
+    cr_assert_gt(w.waited, 0);
+    cr_assert_lt(w.waited, CROWD);
+    timer_free(w.look);
+    for (size_t i = 0; i < CROWD; i++) {
+        owner_deinit(&w.of[i]);
+        close(w.fds[i]);
+    }
+}
+
 static void client_ends_its_side(struct owner *o)
 {
     (void)o;
