@@ -88,7 +88,8 @@ static bool stands_in(struct str lines, enum client_rule_kind kind, struct str n
     struct buf line = {0};
     bool found = false;
     while (lines.len > 0 && !found) {
-        struct str text = str_trim(str_cut(&lines, '\n'));
+        struct str text = str_cut(&lines, '\n');
+        text = str_trim(str_upto(text, text.len - str_ends(text, STR("\r"))));
         found = text.len > 0 && text.ptr[0] != '#' && client_rule_normalise(kind, text, &line) &&
                 str_eq(buf_str(&line), normalised);
     }

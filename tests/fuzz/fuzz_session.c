@@ -256,7 +256,8 @@ static void op_some_octets(struct run *r)
     give_server(r, next_octet(r), 1 << 16);
 }
 
-/* One step of the client's handshake, which else goes as far as it can. */
+/* One step of the client's handshake, which else goes as far as it can. After one that failed
+ * mbedTLS is not to be asked again. */
 static void op_client_step(struct run *r)
 {
     struct tls_session *c = r->client;
@@ -264,7 +265,10 @@ static void op_client_step(struct run *r)
         return;
     c->wire_in = &r->to_client.wire;
     c->wire_out = &r->to_server.wire;
-    (void)mbedtls_ssl_handshake_step(&c->ssl);
+    size_t before = buf_len(&r->to_server.wire);
+    int rc = mbedtls_ssl_handshake_step(&c->ssl);
+    if (rc != 0 && rc != MBEDTLS_ERR_SSL_WANT_READ)
+        (void)session_fail(c, rc, before);
     c->wire_in = c->wire_out = NULL;
 }
 
