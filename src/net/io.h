@@ -33,7 +33,9 @@ void task_post_later(struct loop *l, struct task *t); /* in the next, after othe
 /* Costly work, which a peer asks for: after all other, a little in each turn of the loop, one
  * owner's after the other's. */
 void task_post_costly(struct loop *l, struct task *t, uint32_t owner);
-/* In its last turn the loop did some of it: others may have come meanwhile. */
+/* Long reads likewise: a crowd of them does not make those wait who have a few octets to say. */
+void task_post_bulk(struct loop *l, struct task *t, uint32_t owner);
+/* In its last turn the loop did something costly: others may have come meanwhile. */
 bool loop_ran_costly(const struct loop *l);
 void task_cancel(struct task *t);
 bool task_is_posted(const struct task *t);

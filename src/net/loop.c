@@ -27,6 +27,8 @@
 #define ROUNDS_A_TURN 32
 /* Handshakes, 150 us each: so long others wait. */
 #define COSTLY_A_TURN 8
+/* About a millisecond's worth, when each reads as much as it may. */
+#define BULK_A_TURN 16
 
 struct deferred {
     void (*fn)(void *arg);
@@ -51,7 +53,7 @@ struct loop {
     struct deferred_queue deferred, running;
     size_t running_at;
     struct list tasks, later;
-    struct turns costly;
+    struct turns costly, bulk;
     bool ran_costly, is_behind; /* in the last turn: some; not all there was */
     struct buf read_buffer;
 
@@ -128,6 +130,12 @@ void task_post_costly(struct loop *l, struct task *t, uint32_t owner)
 {
     if (!task_is_posted(t))
         turns_add(&l->costly, &t->link, owner);
+}
+
+void task_post_bulk(struct loop *l, struct task *t, uint32_t owner)
+{
+    if (!task_is_posted(t))
+        turns_add(&l->bulk, &t->link, owner);
 }
 
 void task_cancel(struct task *t)
@@ -221,7 +229,7 @@ static bool has_work(const struct loop *l)
 
 static bool has_work_later(const struct loop *l)
 {
-    return !list_is_empty(&l->later) || !turns_is_empty(&l->costly);
+    return !list_is_empty(&l->later) || !turns_is_empty(&l->costly) || !turns_is_empty(&l->bulk);
 }
 
 static void run_work(struct loop *l)
@@ -232,17 +240,25 @@ static void run_work(struct loop *l)
     }
 }
 
-static void run_costly(struct loop *l)
+/* How many had their turn, most at most. */
+static int run_in_turn(struct turns *turns, int most)
 {
     struct list *link;
     int i = 0;
 
-    for (; i < COSTLY_A_TURN && (link = turns_take(&l->costly)) != NULL; i++) {
+    for (; i < most && (link = turns_take(turns)) != NULL; i++) {
         struct task *t = CONTAINER_OF(link, struct task, link);
         t->run(t);
     }
-    l->ran_costly = i > 0;
-    l->is_behind = i == COSTLY_A_TURN;
+    return i;
+}
+
+static void run_costly(struct loop *l)
+{
+    int ran = run_in_turn(&l->costly, COSTLY_A_TURN);
+
+    l->ran_costly = ran > 0;
+    l->is_behind = ran == COSTLY_A_TURN;
 }
 
 static void wake_later_tasks(struct loop *l)
@@ -287,6 +303,7 @@ struct loop *loop_new(void)
     list_init(&l->tasks);
     list_init(&l->later);
     turns_init(&l->costly);
+    turns_init(&l->bulk);
     (void)uv_check_init(&l->uv, &l->uv_anchor);
     (void)uv_check_start(&l->uv_anchor, on_anchor);
     l->uv_io = (struct io){uv_backend_fd(&l->uv), on_uv_events};
@@ -364,6 +381,7 @@ static void turn(struct loop *l)
     dispatch_events(l);
     run_work(l);
     run_costly(l);
+    (void)run_in_turn(&l->bulk, BULK_A_TURN);
     run_uv(l);
     run_work(l);
 }

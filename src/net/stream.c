@@ -32,11 +32,20 @@ const char *close_reason_text(enum close_reason why)
     return close_texts[why];
 }
 
-static void post(struct stream *s)
+bool stream_post_in_turn(struct stream *s)
 {
     if (stream_is_costly(s))
         task_post_costly(s->loop, &s->task, s->from);
+    else if (stream_is_bulk(s))
+        task_post_bulk(s->loop, &s->task, s->from);
     else
+        return false;
+    return true;
+}
+
+static void post(struct stream *s)
+{
+    if (!stream_post_in_turn(s))
         task_post(s->loop, &s->task);
 }
 

@@ -32,7 +32,7 @@ struct stream {
     enum close_reason write_failed; /* nothing can be sent any more; what came is still read */
 
     /* What the kernel said last. */
-    bool readable, writable, hung_up;
+    bool readable, writable, hung_up, reads_much;
     /* What the owner asked for. */
     bool paused, wants_drain, wants_sent, reset_on_close;
     /* What the owner is still to be told, and was told. */
@@ -50,6 +50,14 @@ static inline bool stream_is_costly(const struct stream *s)
     return s->phase == HANDSHAKING && s->readable && s->closing == CLOSE_NONE;
 }
 
+/* There was much at the last read, so there may be again. */
+static inline bool stream_is_bulk(const struct stream *s)
+{
+    return s->phase == OPEN && s->reads_much && s->readable && s->closing == CLOSE_NONE;
+}
+
+/* Posts the task of a stream that others go before; false where none do. */
+bool stream_post_in_turn(struct stream *s);
 /* All steps, in order, until one closes the stream. */
 void stream_take_steps(struct stream *s);
 /* Sends what is queued and then more, as far as the kernel takes it; more is what is left of it. */

@@ -14,6 +14,8 @@
 
 /* Reads of this size change hands, smaller ones are copied: a few octets must not hold 64 KB. */
 #define EXCHANGE_MIN (16 * 1024)
+/* Who reads so much at once waits for its turn with the next. */
+#define BULK_MIN (16 * 1024)
 /* Encrypted ahead of the kernel, at most, and no less than this at a time when there is more. */
 #define WIRE_OUT_MAX   STREAM_READ_MAX
 #define WIRE_PIECE_MIN ((size_t)16 * 1024)
@@ -189,6 +191,7 @@ static void read_socket(struct stream *s)
     /* Edge-triggered: a short read emptied the socket, but for an end that was announced already.
      */
     s->readable = (size_t)n == most || s->hung_up;
+    s->reads_much = n >= BULK_MIN;
     s->last_read_ms = clock_monotonic_ms();
     take_octets(s, read);
 }
@@ -428,9 +431,7 @@ static void go_on_next_turn(struct stream *s)
 {
     if (!may_read(s) && !(s->wire_due && may_deliver(s) && has_room(&s->in)))
         return;
-    if (stream_is_costly(s))
-        task_post_costly(s->loop, &s->task, s->from);
-    else
+    if (!stream_post_in_turn(s))
         task_post_later(s->loop, &s->task);
 }
 

@@ -188,9 +188,9 @@ Test(loop, tells_nothing_of_a_watch_that_another_one_freed)
     loop_free(l);
 }
 
-/* ------------------------------------------------------------------ costly work */
+/* ------------------------------------------------------------------ work that has its turn */
 
-enum { COSTLY = 40 };
+enum { COSTLY = 40, COSTLY_A_TURN = 8, BULK_A_TURN = 16 };
 
 static struct loop *busy;
 static struct task costly[COSTLY], other;
@@ -206,9 +206,9 @@ static void run_costly(struct task *task)
 /* Comes again in each turn of the loop, as a client's requests do. */
 static void run_other(struct task *task)
 {
-    cr_assert_leq(costly_between, 8, "%zu", costly_between);
+    cr_assert_leq(costly_between, COSTLY_A_TURN, "%zu", costly_between);
     cr_assert_eq(loop_ran_costly(busy), costly_between > 0);
-    cr_assert_eq(loop_is_behind(busy), costly_between == 8);
+    cr_assert_eq(loop_is_behind(busy), costly_between == COSTLY_A_TURN);
     costly_between = 0;
     if (other_done++ < 20)
         task_post_later(busy, task);
@@ -228,5 +228,37 @@ Test(loop, does_a_little_of_costly_work_in_a_turn)
     run(busy);
     cr_assert_eq(costly_done, COSTLY - 1);
     cr_assert_eq(other_done, 21);
+    loop_free(busy);
+}
+
+/* A long read that always has more. */
+static void read_much(struct task *task)
+{
+    costly_done++;
+    costly_between++;
+    if (other_done < 20)
+        task_post_bulk(busy, task, 0);
+}
+
+static void ask_between(struct task *task)
+{
+    cr_assert_leq(costly_between, BULK_A_TURN, "%zu", costly_between);
+    costly_between = 0;
+    if (other_done++ < 20)
+        task_post_later(busy, task);
+}
+
+Test(loop, lets_long_reads_take_turns_behind_the_rest)
+{
+    busy = loop_new();
+    for (size_t i = 0; i < COSTLY; i++) {
+        task_init(&costly[i], read_much);
+        task_post_bulk(busy, &costly[i], (uint32_t)i % 3);
+    }
+    task_init(&other, ask_between);
+    task_post(busy, &other);
+    run(busy);
+    cr_assert_eq(other_done, 21);
+    cr_assert_geq(costly_done, 20 * BULK_A_TURN);
     loop_free(busy);
 }
