@@ -104,7 +104,7 @@ def storm(gate, load, seconds):
         wait_until(has_stayed, "the descriptors", 5)
     after = at_rest(gate)
     wrong = [f"{n} requests on kept connections: {what}" for what, n in kept.items() if what != "answered"]
-    wrong += [f"{new['errors']} requests on new connections failed"] if new["errors"] else []
+    wrong += [f"honest clients, new connections: {new['wrong']}"] if new["wrong"] else []
     grown = {kind: [now - was for now, was in zip(after[kind], before[kind])] for kind in before}
     for kind, (fds, kb) in grown.items():
         wrong += [f"the {kind} has {fds} descriptors more"] if fds > 0 else []
