@@ -165,8 +165,11 @@ static void look_at_clock(struct ticket_keys *k)
 {
     if (k->zone == NULL || k->zone->memory == NULL)
         return;
-    int64_t age = clock_monotonic_ms() - k->zone->birth->at_ms;
-    uint64_t period = age < 0 ? 2 : 2 + (uint64_t)age / (uint64_t)k->period_ms;
+    /* One before the machine's start is nobody's, and millions of periods would have to be made up
+     * for. */
+    int64_t now = clock_monotonic_ms(), born = k->zone->birth->at_ms;
+    int64_t age = born < 0 || born > now ? 0 : now - born;
+    uint64_t period = 2 + (uint64_t)age / (uint64_t)k->period_ms;
     if (period > k->period)
         turn(k, period);
 }

@@ -101,6 +101,19 @@ Test(ticket_keys, survive_a_worker_that_dies_while_it_writes)
     ticket_keys_free(k);
 }
 
+/* Whoever steers one worker writes what he likes: the others go on at once. */
+Test(ticket_keys, are_not_kept_busy_by_a_zone_of_any_age, .timeout = 10)
+{
+    static const int64_t births[] = {INT64_MIN, INT64_MIN + INT64_C(0x1000000000000), -1, 0,
+                                     INT64_MAX};
+    for (size_t i = 0; i < sizeof births / sizeof *births; i++) {
+        struct ticket_keys *k = ticket_keys_in_zone(&ticket_zone, PERIOD_MS);
+        ticket_zone.birth->at_ms = births[i];
+        cr_expect_not_null(ticket_keys_current(k), "row %zu", i);
+        ticket_keys_free(k);
+    }
+}
+
 Test(ticket_keys, of_files_have_one_of_two_sizes_and_the_first_seals)
 {
     char octets[80];
