@@ -10,6 +10,9 @@
 #include "privilege.h"
 #include "title.h"
 
+/* Twice as long as a handshake takes at most, as long as nothing else is said. */
+#define LINGER_MS 120000
+
 struct keeper {
     struct daemon_settings settings;
     struct privilege privilege;
@@ -41,7 +44,7 @@ static __attribute__((noreturn)) void keep_keys(const struct process_conf *conf,
     sandbox_open(&k.sandbox, conf->sandbox);
     if (!tls_process_start() || !privilege_find(&k.privilege, &k.settings))
         _exit(1);
-    key_process_run(socket, seal, &k);
+    key_process_run(socket, LINGER_MS, seal, &k);
     _exit(0);
 }
 

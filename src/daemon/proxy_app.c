@@ -167,6 +167,7 @@ static void *load(void *context, struct daemon_settings *s)
     struct loaded *l = MEM_NEW(struct loaded);
     l->snapshot = snapshot;
     l->since = since;
+    l->loader = getpid();
     add_listens(l);
     fill_settings(s, l);
     set_environment(&snapshot->process);

@@ -12,6 +12,7 @@ struct file_watch;
 /* A configuration and what the skeleton is told of it. */
 struct loaded {
     time_t since; /* files were read then, or later */
+    pid_t loader; /* the process that did */
     struct file_watch *watch;
     struct snapshot *snapshot;
     struct listen_spec *listens;    /* one for each of http.binds that has a socket of its own */

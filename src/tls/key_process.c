@@ -8,6 +8,7 @@
 
 #include "key.h"
 #include "key_line.h"
+#include "portcullis/base/clock.h"
 #include "portcullis/base/file.h"
 #include "portcullis/base/memory.h"
 #include "random.h"
@@ -20,6 +21,7 @@ struct key_process {
     bool is_sealed;
     bool (*seal)(void *owner);
     void *owner;
+    int64_t linger_ms, ends_ms; /* ends_ms: 0: the builder is there */
 };
 
 /* ---- loading --------------------------------------------------------------------------------- */
@@ -118,7 +120,7 @@ static enum received receive(int line, struct key_request *q, int *fd)
                           .msg_control = &control,
                           .msg_controllen = sizeof control};
     ssize_t got = recvmsg(line, &head, MSG_CMSG_CLOEXEC);
-    *fd = got > 0 ? take_descriptor(&head) : -1;
+    *fd = got >= 0 ? take_descriptor(&head) : -1; /* an empty message may bring one, too */
     if (got >= (ssize_t)sizeof q->kind && (size_t)got == key_request_size(q))
         return REQUEST;
     return got == 0 ? LINE_END : LINE_BROKEN;
@@ -205,15 +207,36 @@ static bool serve_all(struct key_process *p)
     return true;
 }
 
-void key_process_run(int socket, bool (*seal)(void *owner), void *owner)
+static int wait_ms(struct key_process *p)
 {
-    struct key_process p = {.seal = seal, .owner = owner};
+    if (p->lines[0].fd != -1)
+        return -1;
+    clock_update();
+    int64_t now = clock_monotonic_ms();
+    if (p->ends_ms == 0)
+        p->ends_ms = now + p->linger_ms;
+    return p->ends_ms > now ? (int)(p->ends_ms - now) : 0;
+}
+
+/* Without the builder no worker begins, and one that does not end is in wrong hands. */
+static bool goes_on(struct key_process *p)
+{
+    int ms = wait_ms(p);
+    return open_lines(p) > 0 && ms != 0 &&
+           (poll(p->lines, p->line_count, ms) >= 0 || errno == EINTR);
+}
+
+void key_process_run(int socket, int linger_ms, bool (*seal)(void *owner), void *owner)
+{
+    struct key_process p = {.seal = seal, .owner = owner, .linger_ms = linger_ms};
     add_line(&p, socket);
-    while (open_lines(&p) > 0 && (poll(p.lines, p.line_count, -1) >= 0 || errno == EINTR))
-        if (!serve_all(&p))
-            break;
+    while (goes_on(&p) && serve_all(&p))
+        continue;
     for (size_t i = 0; i < p.key_count; i++)
         key_free(p.keys[i]);
     mem_free(p.keys);
+    for (size_t i = 0; i < p.line_count; i++)
+        if (p.lines[i].fd != -1)
+            hang_up(&p.lines[i]);
     mem_free(p.lines);
 }

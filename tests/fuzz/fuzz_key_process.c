@@ -133,7 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     close(gone[1]);
     shutdown(builder[0], SHUT_WR);
     shutdown(worker[0], SHUT_WR);
-    key_process_run(builder[1], seal, &seals);
+    key_process_run(builder[1], 60000, seal, &seals);
     assert(seals == 1);
     read_answers(builder[0], LOADED);
     read_answers(worker[0], sent);

@@ -9,10 +9,11 @@
 
 #include "portcullis/tls/context.h"
 
-/* In the key process: answers until nobody is left to ask. socket: SOCK_SEQPACKET, whose other end
- * is the builder's, the only one over which keys are loaded. seal is called once, before the first
+/* In the key process: answers until nobody is left to ask, and when the builder has gone for
+ * linger_ms at most: so long workers have to finish. socket: SOCK_SEQPACKET, whose other end is the
+ * builder's, the only one over which keys are loaded. seal is called once, before the first
  * signature and after the last load: what it needs no more can be given up there. False ends it. */
-void key_process_run(int socket, bool (*seal)(void *owner), void *owner);
+void key_process_run(int socket, int linger_ms, bool (*seal)(void *owner), void *owner);
 
 /* Before contexts are made: their keys are loaded and used over this socket, which becomes the
  * pool's. */

@@ -10,6 +10,7 @@
 #include "support.h"
 
 static unsigned seals;
+static int linger_ms = 60000;
 
 static bool seal(void *owner)
 {
@@ -20,7 +21,7 @@ static bool seal(void *owner)
 
 static void *run(void *socket)
 {
-    key_process_run(*(int *)socket, seal, NULL);
+    key_process_run(*(int *)socket, linger_ms, seal, NULL);
     return NULL;
 }
 
@@ -141,30 +142,59 @@ static void send_with_pipe(int line, struct key_request *q, size_t size, int pip
     cr_assert_eq(sendmsg(line, &head, 0), (ssize_t)size);
 }
 
+/* A worker's message of that size brings two descriptors. */
+static void expect_none_kept(enum key_request_kind kind, size_t size)
+{
+    struct key_request q = {.kind = kind};
+    int ends_of_pipe[2];
+    char c;
+    cr_assert_eq(pipe(ends_of_pipe), 0);
+    send_with_pipe(pool->key_line, &q, size, ends_of_pipe[1]);
+    close(ends_of_pipe[1]);
+    cr_expect_eq(read(ends_of_pipe[0], &c, 1), 0);
+    close(ends_of_pipe[0]);
+}
+
 Test(key_process, keeps_no_descriptor_of_a_workers, .timeout = 10)
 {
     struct tls_settings s = article();
     struct tls_context *server = server_of(&s);
-    struct key_request q = {.kind = KEY_SIGN};
-    const struct {
-        enum key_request_kind kind;
-        size_t size;
-    } rows[] = {
-        {KEY_SIGN, key_request_size(&q)},
-        {KEY_ATTACH, offsetof(struct key_request, load)},
-        {KEY_SIGN, 1}, /* that is none, and the line's end */
-    };
+    struct key_request sign = {.kind = KEY_SIGN};
     cr_assert(tls_pool_reconnect_keys(pool));
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        int ends_of_pipe[2];
-        char c;
-        cr_assert_eq(pipe(ends_of_pipe), 0);
-        q.kind = rows[i].kind;
-        send_with_pipe(pool->key_line, &q, rows[i].size, ends_of_pipe[1]);
-        close(ends_of_pipe[1]);
-        cr_expect_eq(read(ends_of_pipe[0], &c, 1), 0, "row %zu", i);
-        close(ends_of_pipe[0]);
-    }
+    expect_none_kept(KEY_SIGN, key_request_size(&sign));
+    expect_none_kept(KEY_ATTACH, offsetof(struct key_request, load));
+    expect_none_kept(KEY_SIGN, 1); /* that is none, and the line's end */
+    tls_context_free(server);
+}
+
+Test(key_process, keeps_none_of_an_empty_message_either, .timeout = 10)
+{
+    struct tls_settings s = article();
+    struct tls_context *server = server_of(&s);
+    cr_assert(tls_pool_reconnect_keys(pool));
+    expect_none_kept(KEY_SIGN, 0);
+    tls_context_free(server);
+}
+
+static void start_short(void)
+{
+    linger_ms = 50;
+    start();
+}
+
+TestSuite(key_process_alone, .init = start_short, .fini = stop, .timeout = 10);
+
+/* Each question is another reason to go on. */
+Test(key_process_alone, ends_soon_after_its_builder_whoever_asks_on)
+{
+    struct tls_settings s = article();
+    struct tls_context *server = server_of(&s);
+    struct key_request q = {.kind = KEY_SIGN};
+    struct key_answer a;
+    cr_assert(tls_pool_reconnect_keys(pool)); /* the builder's line goes */
+    while (send(pool->key_line, &q, key_request_size(&q), MSG_NOSIGNAL) > 0 &&
+           read(pool->key_line, &a, sizeof a) > 0)
+        continue;
     tls_context_free(server);
 }
 
