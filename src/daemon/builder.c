@@ -34,6 +34,15 @@ static void step(struct builder *b, enum build_step at)
 
 /* ------------------------------------------------------------------ the end */
 
+/* At the latest: of several times the first one holds. */
+static void kill_in(struct builder *b, int64_t ms)
+{
+    int64_t at = clock_monotonic_ms() + ms;
+
+    if (b->kill_at_ms == 0 || at < b->kill_at_ms)
+        b->kill_at_ms = at;
+}
+
 void builder_drain(struct builder *b, enum message_type order)
 {
     if (b->state == BUILDING)
@@ -44,14 +53,16 @@ void builder_drain(struct builder *b, enum message_type order)
     builder_forget_reader(b);
     b->state = DRAINING;
     builder_order_workers(b, order);
+    /* They see to it themselves, as long as they do as they are told. */
+    if (b->settings.shutdown_timeout_ms > 0)
+        kill_in(b, b->settings.shutdown_timeout_ms + KILL_AFTER_MS);
 }
 
 void builder_end_at_once(struct builder *b)
 {
     builder_drain(b, MESSAGE_TERM);
     b->state = ENDING;
-    if (b->kill_at_ms == 0)
-        b->kill_at_ms = clock_monotonic_ms() + KILL_AFTER_MS;
+    kill_in(b, KILL_AFTER_MS);
 }
 
 /* ------------------------------------------------------------------ messages */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "builder_impl.h"
+#include "listen_set.h"
 #include "portcullis/base/clock.h"
 #include "portcullis/base/memory.h"
 #include "title.h"
@@ -251,6 +252,7 @@ static void on_death(struct builder *b, pid_t pid, int status)
         struct slot *slot = &b->slots[i];
         if (slot->pid != pid)
             continue;
+        bool was_ready = slot->ready;
         log_death(pid, status);
         (void)close(slot->channel);
         slot->pid = 0;
@@ -259,7 +261,7 @@ static void on_death(struct builder *b, pid_t pid, int status)
             return;
         if (ends_the_build(b, status))
             builder_drain(b, MESSAGE_QUIT);
-        else if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_EXIT_CANNOT_START)
+        else if (!was_ready && WIFEXITED(status) && WEXITSTATUS(status) == WORKER_EXIT_CANNOT_START)
             log_write(&log_process, LOG_ALERT,
                       "worker process %d exited with fatal code %d and cannot be respawned",
                       (int)pid, WORKER_EXIT_CANNOT_START);
@@ -279,12 +281,21 @@ void builder_reap(struct builder *b)
         on_death(b, pid, status);
 }
 
+/* The one before it could have ended them with a call of connect(). */
+static void listen_on(struct builder *b)
+{
+    for (size_t i = 0; i < b->settings.listen_count; i++)
+        for (size_t j = 0; j < b->sockets[i].count; j++)
+            (void)listen_again(b->sockets[i].fds[j], &b->settings.listens[i]);
+}
+
 void builder_start_due_workers(struct builder *b)
 {
     for (unsigned i = 0; i < b->settings.workers && b->state < DRAINING; i++) {
         struct slot *slot = &b->slots[i];
         if (slot->pid != 0 || slot->start_at_ms == 0 || slot->start_at_ms > clock_monotonic_ms())
             continue;
+        listen_on(b);
         if (!start_worker(b, i))
             plan_replacement(slot);
     }

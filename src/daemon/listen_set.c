@@ -79,8 +79,7 @@ static bool open_to_all(const struct addr *addr)
            chmod(addr->un.sun_path, 0666) == 0;
 }
 
-/* Options that may change between configurations. */
-static bool apply(int fd, const struct listen_spec *spec)
+bool listen_again(int fd, const struct listen_spec *spec)
 {
     (void)set_option(fd, SOL_SOCKET, SO_KEEPALIVE, spec->so_keepalive);
     return listen(fd, spec->backlog > 0 ? spec->backlog : BACKLOG_DEFAULT) == 0;
@@ -100,7 +99,7 @@ static bool prepare(int fd, const struct listen_spec *spec, enum listen_call *fa
     if (bind(fd, &spec->addr.sa, spec->addr.len) == -1)
         return false;
     *failed = CALL_LISTEN;
-    return open_to_all(&spec->addr) && apply(fd, spec);
+    return open_to_all(&spec->addr) && listen_again(fd, spec);
 }
 
 static struct listening *open_one(struct listen_set *set, const struct listen_spec *spec,
@@ -133,8 +132,9 @@ static void add_fd(struct listen_fds *out, struct listening *l)
     out->fds[out->count++] = l->fd;
 }
 
-/* All that are there, also more than wanted: each has a queue of its own, and connections in it. */
-static bool take_existing(struct listen_set *set, const struct listen_spec *spec,
+/* All that are there, also more than wanted: each has a queue of its own, and connections in it.
+ * One that cannot listen any more was made something else by who else has it. */
+static void take_existing(struct listen_set *set, const struct listen_spec *spec,
                           struct listen_fds *out)
 {
     LIST_FOR_EACH(it, &set->sockets)
@@ -145,19 +145,17 @@ static bool take_existing(struct listen_set *set, const struct listen_spec *spec
         if (spec->reuseport && addr_family(&spec->addr) != AF_UNIX)
             (void)set_option(l->fd, SOL_SOCKET, SO_REUSEPORT,
                              1); /* or its new neighbours could not bind */
-        if (!apply(l->fd, spec))
-            return false;
-        add_fd(out, l);
+        if (listen_again(l->fd, spec))
+            add_fd(out, l);
+        else
+            close_for_good(set, l);
     }
-    return true;
 }
 
 bool listen_set_get(struct listen_set *set, const struct listen_spec *spec, unsigned wanted,
                     struct listen_fds *out, enum listen_call *failed)
 {
-    *failed = CALL_LISTEN;
-    if (!take_existing(set, spec, out))
-        return false;
+    take_existing(set, spec, out);
     while (out->count < wanted) {
         struct listening *l = open_one(set, spec, failed);
         if (l == NULL)

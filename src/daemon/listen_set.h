@@ -27,6 +27,9 @@ struct listen_fds {
 };
 bool listen_set_get(struct listen_set *set, const struct listen_spec *spec, unsigned wanted,
                     struct listen_fds *out, enum listen_call *failed);
+/* One that is there: with the options that may change between configurations. It is listened on
+ * afterwards, whatever a worker did to it. False with errno. */
+bool listen_again(int fd, const struct listen_spec *spec);
 /* The configuration serves: closes what it does not want. */
 void listen_set_commit(struct listen_set *set);
 /* It failed: closes what was opened for it. */

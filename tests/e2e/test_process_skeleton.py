@@ -252,6 +252,16 @@ def test_shutdown_timeout_ends_old_connections(daemon):
     d.settled(2)
 
 
+def test_shutdown_timeout_ends_a_worker_that_does_nothing(daemon):
+    d = daemon(PLAIN + "shutdown_timeout 100\n")
+    old, line = d.connect()
+    os.kill(int(line.split()[1]), signal.SIGSTOP)
+    d.reload(SECOND)
+    d.logged("exited on signal 9")
+    assert old.recv(1) == b""
+    d.settled(2)
+
+
 @pytest.mark.parametrize("how", ["exit", "crash"])
 @pytest.mark.parametrize("step", STEPS)
 def test_a_builder_that_fails_changes_nothing(daemon, step, how):
@@ -306,6 +316,28 @@ def test_a_worker_that_dies_is_replaced_and_named(daemon, number):
     wait_until(lambda: victim not in d.workers() and len(d.workers()) == 2, "a new worker")
     assert echoes(kept)
     kept.close()
+
+
+def test_one_that_served_is_replaced_whatever_it_says_at_its_end(daemon):
+    """Exit status 2 means "cannot start", of those that begin."""
+    d = daemon(PLAIN.replace("workers 2", "workers 1"))
+    sock, _ = d.connect()
+    sock.sendall(b"try exit 2\n")
+    assert sock.recv(1) == b""
+    d.logged("exited with code 2")
+    assert d.greeting() == "one"
+
+
+def test_listening_sockets_that_a_worker_ended_listen_again_with_the_next(daemon):
+    d = daemon(PLAIN)
+    sock, line = d.connect()
+    sock.sendall(b"try deafen\n")
+    assert read_line(sock) == "done"
+    with pytest.raises(ConnectionRefusedError):
+        d.connect()
+    os.kill(int(line.split()[1]), signal.SIGKILL)
+    d.logged("start worker process ", 3)
+    assert d.greeting() == "one"
 
 
 def test_workers_that_die_again_and_again_are_replaced_again_and_again(daemon):

@@ -95,6 +95,44 @@ Test(listen_set, keeps_a_socket_that_the_next_configuration_wants)
     cr_assert(connects(&s));
 }
 
+/* Whoever has a socket's descriptor, as all workers do, can have it listen no more. */
+static void stop_listening(int fd)
+{
+    static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+    cr_assert_eq(connect(fd, &nobody, sizeof nobody), 0);
+}
+
+Test(listen_set, listens_again_on_one_that_a_worker_ended)
+{
+    struct listen_spec s = loopback(free_port());
+    int first, again;
+
+    (void)get(&s, 1, &first);
+    listen_set_commit(&set);
+    stop_listening(first);
+    cr_assert(!connects(&s));
+    listen_set_begin(&set);
+    cr_assert_eq(get(&s, 1, &again), 1);
+    cr_assert_eq(first, again);
+    cr_assert(connects(&s));
+}
+
+Test(listen_set, replaces_one_that_a_worker_made_something_else)
+{
+    struct listen_spec s = loopback(free_port()), other = loopback(free_port());
+    int first;
+
+    (void)get(&s, 1, &first);
+    (void)get(&other, 1, NULL);
+    listen_set_commit(&set);
+    stop_listening(first);
+    cr_assert(connect(first, &other.addr.sa, other.addr.len) == 0 || errno == EINPROGRESS);
+    listen_set_begin(&set);
+    cr_assert_eq(get(&s, 1, NULL), 1);
+    cr_assert(connects(&s));
+}
+
 Test(listen_set, closes_what_the_next_configuration_does_not_want)
 {
     struct listen_spec s = loopback(free_port()), u = path_spec("sock");
