@@ -157,6 +157,11 @@ void syslog_free(struct syslog_target *t)
     mem_free(t);
 }
 
+int syslog_family(const struct syslog_target *t)
+{
+    return addr_family(&t->server);
+}
+
 enum log_level syslog_severity(const struct syslog_target *t)
 {
     return t->severity;

@@ -262,24 +262,45 @@ static void confine_files(struct sandbox *s)
 static void confine_peers(struct sandbox *s, const struct upstream_conf *u)
 {
     VEC_FOR(struct peer_conf, it, &u->peers)
-        if (addr_family(&it->addr) != AF_UNIX)
+        if (addr_family(&it->addr) == AF_UNIX)
+            sandbox_may_open(s, SANDBOX_UNIX_SOCKETS);
+        else
             sandbox_may_connect(s, addr_port(&it->addr));
 }
 
 /* A lookup whose answer is too long for a datagram is made over TCP. */
 static void confine_lookups(struct sandbox *s, const struct resolver_conf *r)
 {
+    sandbox_may_open(s, SANDBOX_DATAGRAMS);
     VEC_FOR(struct addr, it, &r->servers)
         sandbox_may_connect(s, addr_port(it));
 }
 
+/* "proxy_pass http://$to;" may be any of them, unix sockets too. */
+static void confine_variables(struct sandbox *s)
+{
+    sandbox_may_connect_anywhere(s);
+    sandbox_may_open(s, SANDBOX_UNIX_SOCKETS);
+}
+
+/* A syslog that went away is opened anew. */
+static void confine_logs(struct sandbox *s, const struct log_file *files)
+{
+    for (const struct log_file *f = files; f != NULL; f = f->next)
+        if (f->syslog != NULL)
+            sandbox_may_open(s, syslog_family(f->syslog) == AF_UNIX ? SANDBOX_UNIX_SOCKETS
+                                                                    : SANDBOX_DATAGRAMS);
+}
+
 static void confine(void *conf, struct sandbox *s)
 {
-    const struct http_conf *http = &((struct loaded *)conf)->snapshot->http;
+    const struct snapshot *snapshot = ((struct loaded *)conf)->snapshot;
+    const struct http_conf *http = &snapshot->http;
 
     confine_files(s);
+    confine_logs(s, snapshot->log_files);
     if (http->proxies_by_variable)
-        sandbox_may_connect_anywhere(s);
+        confine_variables(s);
     VEC_FOR(struct upstream_conf *, it, &http->upstreams)
         confine_peers(s, *it);
     VEC_FOR(struct resolver_conf *, it, &http->resolvers)
@@ -294,7 +315,8 @@ static bool prepare(void *conf)
         log_write(&log_process, LOG_EMERG, "no entropy for the random generator");
         return false;
     }
-    if (tls_pool_reconnect_keys(l->snapshot->tls_pool))
+    /* Who loaded it himself (master_process off) has the first line, which the others live by. */
+    if (l->loader == getpid() || tls_pool_reconnect_keys(l->snapshot->tls_pool))
         return true;
     log_write_errno(&log_process, LOG_EMERG, errno, "the key process cannot be reached");
     return false;

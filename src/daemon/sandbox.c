@@ -53,6 +53,11 @@ void sandbox_open(struct sandbox *s, enum sandbox_mode mode)
     find_landlock(s);
 }
 
+void sandbox_may_open(struct sandbox *s, enum sandbox_need need)
+{
+    s->needs |= need;
+}
+
 static const char *landlock_text(const struct sandbox *s)
 {
     if (s->landlock == 0)
@@ -72,7 +77,7 @@ void sandbox_describe(const struct sandbox *s)
     log_write(
         &log_process, LOG_NOTICE,
         "sandbox: %s: no capabilities, no new privileges, %s (Landlock %d), %zu system calls%s",
-        modes[s->mode], landlock_text(s), s->landlock, s->seccomp ? seccomp_count() : 0,
+        modes[s->mode], landlock_text(s), s->landlock, s->seccomp ? seccomp_count(s) : 0,
         !s->seccomp                 ? " (no seccomp: any)"
         : s->mode == SANDBOX_REPORT ? ", others are told to the kernel's log"
                                     : "");
@@ -105,7 +110,7 @@ bool sandbox_enter(struct sandbox *s)
     if (!landlock_enter(s))
         return failed("landlock_restrict_self()");
     sandbox_close(s);
-    if (s->seccomp && !seccomp_enter(s->mode))
+    if (s->seccomp && !seccomp_enter(s))
         return failed("seccomp()");
     return true;
 }

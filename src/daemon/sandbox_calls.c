@@ -3,9 +3,12 @@
  *
  * Calls without a condition cost nothing: the kernel keeps a bitmap of them. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
@@ -40,15 +43,23 @@ struct condition {
     uint32_t values[VALUES_MAX];
 };
 
+#define CONDITIONS_MAX 3
+
+/* Allowed where all conditions hold. A call may have several rows, one behind the other. */
 struct call {
     uint32_t number;
-    struct condition conditions[2];
+    unsigned need; /* of enum sandbox_need; 0: every worker's */
+    struct condition conditions[CONDITIONS_MAX];
 };
 
 #define CALL(name) {.number = SYS_##name}
 #define WHERE(name, ...)                                    \
     {                                                       \
         .number = SYS_##name, .conditions = { __VA_ARGS__ } \
+    }
+#define FOR(need_, name, ...)                                              \
+    {                                                                      \
+        .number = SYS_##name, .need = need_, .conditions = { __VA_ARGS__ } \
     }
 #define ONE_OF(index, ...)                                                      \
     {                                                                           \
@@ -72,8 +83,11 @@ struct call {
         }                    \
     }
 #define OF_THIS(index) {IS_THIS_PROCESS, index, 1, {0}}
+#define OF_KIND(index, kind)                                           \
+    ONE_OF(index, kind, (kind) | SOCK_CLOEXEC, (kind) | SOCK_NONBLOCK, \
+           (kind) | SOCK_CLOEXEC | SOCK_NONBLOCK)
 
-#define SET_VMA_NAME   0x53564d41 /* PR_SET_VMA: malloc names its memory */
+#define SET_VMA_NAME 0x53564d41 /* PR_SET_VMA: malloc names its memory */
 
 static const struct call calls[] = {
     /* what the loop does all day, first: octets, events, time */
@@ -88,23 +102,23 @@ static const struct call calls[] = {
     CALL(recvfrom),
     CALL(recvmsg),
     CALL(recvmmsg),
-    CALL(shutdown),
+    /* Listening sockets are shared with other workers, who would go without. */
+    WHERE(shutdown, ONE_OF(1, SHUT_WR)),
     CALL(getsockname),
     CALL(getpeername),
-    CALL(setsockopt),
+    WHERE(setsockopt, ONE_OF(1, SOL_SOCKET), ONE_OF(2, SO_LINGER, SO_KEEPALIVE)),
+    WHERE(setsockopt, ONE_OF(1, IPPROTO_TCP), ONE_OF(2, TCP_NODELAY)),
     CALL(getsockopt),
     CALL(connect),
     CALL(clock_gettime),
     CALL(clock_getres),
     CALL(gettimeofday),
     CALL(pread64),
-    CALL(pwrite64),
     CALL(lseek),
-    CALL(ftruncate),
-    CALL(fallocate),
-    CALL(sendfile),
-    CALL(splice),
-    CALL(fcntl),
+    /* Who clears flags writes over what is in a log, and has other workers wait in accept4. c-ares
+     * sets one. */
+    WHERE(fcntl, ONE_OF(1, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL)),
+    FOR(SANDBOX_DATAGRAMS, fcntl, ONE_OF(1, F_SETFL), WITH(2, O_NONBLOCK)),
     CALL(dup),
     CALL(dup3),
     CALL(pipe2),
@@ -122,8 +136,10 @@ static const struct call calls[] = {
     WHERE(sendto, WITHOUT(3, MSG_FASTOPEN)),
     WHERE(sendmsg, WITHOUT(2, MSG_FASTOPEN)),
     WHERE(sendmmsg, WITHOUT(3, MSG_FASTOPEN)),
-    WHERE(socket, ONE_OF(0, AF_UNIX, AF_INET, AF_INET6), ONE_OF(2, 0, 6, 17)),
-    CALL(bind),
+    WHERE(socket, ONE_OF(0, AF_INET, AF_INET6), OF_KIND(1, SOCK_STREAM), ONE_OF(2, 0, IPPROTO_TCP)),
+    FOR(SANDBOX_DATAGRAMS, socket, ONE_OF(0, AF_INET, AF_INET6), OF_KIND(1, SOCK_DGRAM),
+        ONE_OF(2, 0, IPPROTO_UDP)),
+    FOR(SANDBOX_UNIX_SOCKETS, socket, ONE_OF(0, AF_UNIX)),
     /* files: Landlock says which */
     CALL(openat),
     CALL(unlinkat),
@@ -134,7 +150,7 @@ static const struct call calls[] = {
     CALL(faccessat2),
     CALL(readlinkat),
     CALL(getcwd),
-    WHERE(ioctl, ONE_OF(1, FIONBIO, FIONREAD, FIOCLEX, TCGETS)),
+    WHERE(ioctl, ONE_OF(1, FIONREAD, FIOCLEX, TCGETS)),
     /* memory: none becomes executable */
     CALL(brk),
     CALL(munmap),
@@ -208,7 +224,7 @@ static const uint32_t unknown[] = {SYS_clone3};
 
 /* ------------------------------------------------------------------ the program */
 
-#define CALL_LENGTH_MAX (2 + 2 * (VALUES_MAX + 2))
+#define CALL_LENGTH_MAX (3 + CONDITIONS_MAX * (VALUES_MAX + 2))
 #define LENGTH_MAX      (8 + (CALLS * CALL_LENGTH_MAX) + 2 * (FATAL + UNKNOWN))
 
 struct program {
@@ -244,7 +260,12 @@ static size_t argument_at(unsigned index)
     return offsetof(struct seccomp_data, args) + sizeof(uint64_t) * index;
 }
 
-/* Goes on behind it when the condition holds, and denies when not. */
+static void put_number(struct program *p)
+{
+    put_load(p, offsetof(struct seccomp_data, nr));
+}
+
+/* Goes on behind it when the condition holds, and leaves the row when not. */
 static void put_condition(struct program *p, const struct condition *c)
 {
     if (c->kind == ANY)
@@ -258,7 +279,14 @@ static void put_condition(struct program *p, const struct condition *c)
         for (unsigned i = 0; i < c->count; i++)
             put_jump(p, BPF_JEQ, c->kind == IS_THIS_PROCESS ? (uint32_t)getpid() : c->values[i],
                      c->count - i, 0);
-    put_return(p, p->deny);
+    put(p, (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 0));
+}
+
+static void let_leave(struct program *p, unsigned short start)
+{
+    for (unsigned short i = start; i < p->length; i++)
+        if (p->code[i].code == (BPF_JMP | BPF_JA))
+            p->code[i].k = p->length - i - 1U;
 }
 
 static void put_call(struct program *p, const struct call *call)
@@ -266,10 +294,13 @@ static void put_call(struct program *p, const struct call *call)
     unsigned short start = p->length;
 
     put_jump(p, BPF_JEQ, call->number, 0, 0);
-    put_condition(p, &call->conditions[0]);
-    put_condition(p, &call->conditions[1]);
+    for (size_t i = 0; i < CONDITIONS_MAX; i++)
+        put_condition(p, &call->conditions[i]);
     put_return(p, SECCOMP_RET_ALLOW);
     p->code[start].jf = (uint8_t)(p->length - start - 1);
+    let_leave(p, start);
+    if (call->conditions[0].kind != ANY)
+        put_number(p); /* for the rows below */
 }
 
 static void put_action(struct program *p, const uint32_t *numbers, size_t count, uint32_t action)
@@ -280,20 +311,26 @@ static void put_action(struct program *p, const uint32_t *numbers, size_t count,
     }
 }
 
-static void put_all(struct program *p, enum sandbox_mode mode)
+static bool is_needed(const struct sandbox *s, const struct call *call)
 {
-    bool report = mode == SANDBOX_REPORT;
+    return (call->need & ~s->needs) == 0;
+}
+
+static void put_all(struct program *p, const struct sandbox *s)
+{
+    bool report = s->mode == SANDBOX_REPORT;
     uint32_t kill = report ? SECCOMP_RET_LOG : SECCOMP_RET_KILL_PROCESS;
 
     p->deny = report ? SECCOMP_RET_LOG : SECCOMP_RET_ERRNO | EPERM;
     put_load(p, offsetof(struct seccomp_data, arch));
     put_jump(p, BPF_JEQ, ARCH, 1, 0);
     put_return(p, kill);
-    put_load(p, offsetof(struct seccomp_data, nr));
+    put_number(p);
     put_jump(p, BPF_JGE, X32_BIT, 0, 1);
     put_return(p, kill);
     for (size_t i = 0; i < CALLS; i++)
-        put_call(p, &calls[i]);
+        if (is_needed(s, &calls[i]))
+            put_call(p, &calls[i]);
     put_action(p, fatal, FATAL, kill);
     put_action(p, unknown, UNKNOWN, SECCOMP_RET_ERRNO | ENOSYS);
     put_return(p, p->deny);
@@ -312,16 +349,20 @@ bool seccomp_find(void)
     return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
 }
 
-size_t seccomp_count(void)
+size_t seccomp_count(const struct sandbox *s)
 {
-    return CALLS;
+    size_t count = 0;
+
+    for (size_t i = 0; i < CALLS; i++)
+        count += is_needed(s, &calls[i]) && (i == 0 || calls[i].number != calls[i - 1].number);
+    return count;
 }
 
-bool seccomp_enter(enum sandbox_mode mode)
+bool seccomp_enter(const struct sandbox *s)
 {
     struct program p = {.code = mem_zalloc(sizeof(struct sock_filter) * LENGTH_MAX)};
 
-    put_all(&p, mode);
+    put_all(&p, s);
     struct sock_fprog kernels = {.len = p.length, .filter = p.code};
     /* Speculation is for programs that run others' code; limiting it would cost every call. */
     bool ok = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW,

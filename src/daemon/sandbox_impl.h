@@ -18,7 +18,7 @@ bool landlock_enter(const struct sandbox *s);
 
 bool seccomp_find(void);
 /* How many calls a worker may make. */
-size_t seccomp_count(void);
-bool seccomp_enter(enum sandbox_mode mode);
+size_t seccomp_count(const struct sandbox *s);
+bool seccomp_enter(const struct sandbox *s);
 
 #endif

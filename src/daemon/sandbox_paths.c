@@ -1,5 +1,5 @@
-/* Landlock: two rule sets, one for files and signals, one for TCP ports. They are built by the
- * builder, which may still open every path, and entered by its workers. */
+/* Landlock: two rule sets, one for files, signals and abstract unix sockets, one for TCP ports.
+ * They are built by the builder, which may still open every path, and entered by its workers. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
@@ -12,14 +12,14 @@
 #include "sandbox_impl.h"
 
 /* The headers may be older than the kernel: rights by the version that knows them first. */
-#define ACCESS_FS_1    ((1ULL << 13) - 1)
-#define ACCESS_FS_2    (1ULL << 13) /* move between folders */
-#define ACCESS_FS_3    (1ULL << 14) /* truncate */
-#define ACCESS_FS_5    (1ULL << 15) /* ioctl of devices */
-#define ACCESS_NET_4   3ULL
-#define CONNECT_TCP    2ULL
-#define SCOPE_SIGNAL_6 2ULL
-#define RULE_NET_PORT  2
+#define ACCESS_FS_1   ((1ULL << 13) - 1)
+#define ACCESS_FS_2   (1ULL << 13) /* move between folders */
+#define ACCESS_FS_3   (1ULL << 14) /* truncate */
+#define ACCESS_FS_5   (1ULL << 15) /* ioctl of devices */
+#define ACCESS_NET_4  3ULL
+#define CONNECT_TCP   2ULL
+#define SCOPES_6      3ULL /* abstract unix sockets, signals */
+#define RULE_NET_PORT 2
 
 struct ruleset {
     uint64_t fs, net, scoped;
@@ -51,7 +51,7 @@ static int create(const struct ruleset *r)
 void landlock_open(struct sandbox *s)
 {
     struct ruleset files = {.fs = file_rights(s->landlock),
-                            .scoped = s->landlock >= 6 ? SCOPE_SIGNAL_6 : 0};
+                            .scoped = s->landlock >= 6 ? SCOPES_6 : 0};
     struct ruleset ports = {.net = ACCESS_NET_4};
 
     s->files = create(&files);

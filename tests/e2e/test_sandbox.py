@@ -51,7 +51,14 @@ def tmp_folder(tmp_path):
     ("listen", "", "EPERM"),
     ("code", "", "EPERM"),
     ("kill", "0", "EPERM"),
-    ("socket", int(socket.AF_NETLINK), "EPERM"),
+    ("socket", f"{socket.AF_NETLINK:d},{socket.SOCK_RAW:d}", "EPERM"),
+    ("socket", f"{socket.AF_UNIX:d},{socket.SOCK_STREAM:d}", "EPERM"),
+    ("socket", f"{socket.AF_INET:d},{socket.SOCK_DGRAM:d}", "EPERM"),
+    ("shutdown", "", "EPERM"),
+    ("filter", "", "EPERM"),
+    ("block", "", "EPERM"),
+    ("rewrite", "", "EPERM"),
+    ("truncate", "", "EPERM"),
 ])
 def test_a_worker_is_refused(daemon, what, argument, error):  # noqa: F811
     assert try_it(daemon(LINES + "sandbox off\n"), what, argument) == "done"
@@ -75,6 +82,16 @@ def test_it_connects_to_the_ports_that_were_named(daemon):  # noqa: F811
         d = daemon(LINES + f"port {named.getsockname()[1]}\n")
         assert try_it(d, "connect", named.getsockname()[1]) == "done"
         assert try_it(d, "connect", other.getsockname()[1]) == "EACCES"
+
+
+@unconfined_under_valgrind
+@pytest.mark.parametrize("lines, kinds", [
+    ("", []), ("open unix\n", ["unix"]), ("open datagrams\n", ["datagrams"]), ("open unix\nopen datagrams\n", ["unix", "datagrams"])])
+def test_it_has_the_sockets_that_were_named(daemon, lines, kinds):  # noqa: F811
+    d = daemon(LINES + lines)
+    for kind, numbers in [("unix", (socket.AF_UNIX, socket.SOCK_DGRAM)), ("datagrams", (socket.AF_INET6, socket.SOCK_DGRAM))]:
+        assert try_it(d, "socket", "%d,%d" % numbers) == ("done" if kind in kinds else "EPERM")
+    assert try_it(d, "socket", "%d,%d" % (socket.AF_INET, socket.SOCK_STREAM)) == "done"
 
 
 @unconfined_under_valgrind

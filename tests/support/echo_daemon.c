@@ -3,7 +3,7 @@
  *   echo_daemon CONFIG       lines of "word value":
  *   listen ADDRESS:PORT | reuseport ADDRESS:PORT | unix PATH | workers N | pid PATH | log PATH |
  *   zone NAME SIZE | greeting TEXT | daemon on | master off | shutdown_timeout MS |
- *   sandbox on|report|off | read PATH | port N |
+ *   sandbox on|report|off | read PATH | port N | open unix|datagrams |
  *   fail STEP HOW    (STEP load, prepare, start or 0…4; HOW exit, crash)
  *
  * A client is greeted ("TEXT PID", and with a zone how many were before it) and then gets back what
@@ -11,11 +11,13 @@
  * error's name, or "done". */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -39,7 +41,7 @@ struct conf {
     struct zone zone;
     char zone_name[64];
     char readable[512];
-    unsigned port;
+    unsigned port, needs;
 };
 
 struct echo {
@@ -138,6 +140,8 @@ static bool read_line(struct conf *c, const char *word, const char *value)
         (void)snprintf(c->readable, sizeof c->readable, "%s", value);
     else if (strcmp(word, "port") == 0)
         c->port = (unsigned)atoi(value);
+    else if (strcmp(word, "open") == 0)
+        c->needs |= strcmp(value, "unix") == 0 ? SANDBOX_UNIX_SOCKETS : SANDBOX_DATAGRAMS;
     else if (strcmp(word, "fail") == 0)
         c->crash = sscanf(value, "%15s", c->fail_at) == 1 && strstr(value, "crash") != NULL;
     else
@@ -278,9 +282,11 @@ static bool try_listen(const char *argument)
     return failed;
 }
 
-static bool try_socket(const char *family)
+static bool try_socket(const char *text)
 {
-    return has_failed(socket(atoi(family), SOCK_RAW, 0));
+    int family, kind;
+
+    return sscanf(text, "%d,%d", &family, &kind) != 2 || has_failed(socket(family, kind, 0));
 }
 
 static bool try_code(const char *argument)
@@ -295,12 +301,103 @@ static bool try_kill(const char *pid)
     return kill(atoi(pid), 0) == -1;
 }
 
+static bool is_listening(int fd)
+{
+    int yes = 0;
+    socklen_t size = sizeof yes;
+
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &size) == 0 && yes;
+}
+
+/* Those that all workers have. */
+static bool try_with_listening(int (*act)(int fd))
+{
+    for (int fd = 0; fd < 256; fd++)
+        if (is_listening(fd) && act(fd) == -1)
+            return true;
+    return false;
+}
+
+/* No sandbox refuses that. */
+static int disconnect(int fd)
+{
+    static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+    return connect(fd, &nobody, sizeof nobody);
+}
+
+static bool try_deafen(const char *argument)
+{
+    (void)argument;
+    return try_with_listening(disconnect);
+}
+
+static int shut_down(int fd)
+{
+    return shutdown(fd, SHUT_RDWR);
+}
+
+static bool try_shutdown(const char *argument)
+{
+    (void)argument;
+    return try_with_listening(shut_down);
+}
+
+/* What comes from farther away than the next host is thrown away. */
+static int want_near_peers(int fd)
+{
+    int hops = 255;
+
+    return setsockopt(fd, IPPROTO_IP, IP_MINTTL, &hops, sizeof hops);
+}
+
+static bool try_filter(const char *argument)
+{
+    (void)argument;
+    return try_with_listening(want_near_peers);
+}
+
+/* Others wait in accept4 then. */
+static int block(int fd)
+{
+    int no = 0;
+
+    return ioctl(fd, FIONBIO, &no);
+}
+
+static bool try_block(const char *argument)
+{
+    (void)argument;
+    return try_with_listening(block);
+}
+
+/* Without O_APPEND it writes over what is there. */
+static bool try_rewrite(const char *argument)
+{
+    (void)argument;
+    return fcntl(STDERR_FILENO, F_SETFL, 0) == -1;
+}
+
+static bool try_truncate(const char *argument)
+{
+    (void)argument;
+    return ftruncate(STDERR_FILENO, 0) == -1;
+}
+
+static bool try_exit(const char *status)
+{
+    _exit(atoi(status));
+}
+
 static const struct {
     const char *name;
     bool (*act)(const char *argument); /* true: refused, with errno */
-} tries[] = {{"read", try_read},     {"create", try_create},   {"execute", try_execute},
-             {"fork", try_fork},     {"connect", try_connect}, {"listen", try_listen},
-             {"socket", try_socket}, {"code", try_code},       {"kill", try_kill}};
+} tries[] = {{"read", try_read},     {"create", try_create},     {"execute", try_execute},
+             {"fork", try_fork},     {"connect", try_connect},   {"listen", try_listen},
+             {"socket", try_socket}, {"code", try_code},         {"kill", try_kill},
+             {"deafen", try_deafen}, {"shutdown", try_shutdown}, {"filter", try_filter},
+             {"block", try_block},   {"rewrite", try_rewrite},   {"truncate", try_truncate},
+             {"exit", try_exit}};
 
 static void answer_try(struct client *c, const char *what, const char *argument)
 {
@@ -372,6 +469,7 @@ static void confine(void *conf, struct sandbox *s)
         sandbox_may_read(s, c->readable);
     if (c->port != 0)
         sandbox_may_connect(s, (uint16_t)c->port);
+    sandbox_may_open(s, c->needs);
 }
 
 static bool prepare(void *conf)

@@ -79,6 +79,7 @@ bool log_level_parse(struct str name, enum log_level *level);
  * returns NULL and a sentence in *problem. UDP or unix datagram; sending never blocks. */
 struct syslog_target *syslog_parse(struct str parameters, const char **problem);
 void syslog_free(struct syslog_target *t);
+int syslog_family(const struct syslog_target *t);              /* of its socket */
 enum log_level syslog_severity(const struct syslog_target *t); /* of access logs; default info */
 void syslog_send(struct syslog_target *t, enum log_level level, struct str message);
 

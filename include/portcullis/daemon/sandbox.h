@@ -16,8 +16,11 @@
 
 #include "portcullis/config/sandbox.h"
 
+enum sandbox_need { SANDBOX_UNIX_SOCKETS = 1, SANDBOX_DATAGRAMS = 2 };
+
 struct sandbox {
     enum sandbox_mode mode;
+    unsigned needs;   /* of enum sandbox_need */
     int landlock;     /* the version of the kernel's Landlock; 0: none, or not asked for */
     bool seccomp;     /* the kernel has it */
     int files, ports; /* Landlock's rule sets; -1: no limit */
@@ -34,6 +37,8 @@ void sandbox_may_write_in(struct sandbox *s, int folder);
 /* Without a call of these there is nobody to connect to over TCP. */
 void sandbox_may_connect(struct sandbox *s, uint16_t port);
 void sandbox_may_connect_anywhere(struct sandbox *s);
+/* Sockets other than TCP's, which Landlock does not see: there are none without a call of this. */
+void sandbox_may_open(struct sandbox *s, enum sandbox_need need);
 /* Logs what will be in force. */
 void sandbox_describe(const struct sandbox *s);
 /* False: the kernel refused what it said it has, and the log says what. */
