@@ -10,10 +10,15 @@ static const struct str begin_mark = STR_INIT("-----BEGIN ");
 static const struct str end_mark = STR_INIT("-----END ");
 static const struct str dashes = STR_INIT("-----");
 
+/* What some editors put before a text in UTF-8, and stands inside when such files are joined. */
+static const struct str byte_order_mark = STR_INIT("\xef\xbb\xbf");
+
 /* At the start of the text or of a line. */
 static bool find_line(struct str *text, struct str start)
 {
     while (text->ptr != NULL && text->len > 0) {
+        if (str_starts(*text, byte_order_mark))
+            *text = str_from(*text, byte_order_mark.len);
         if (str_starts(*text, start))
             return true;
         str_cut(text, '\n');

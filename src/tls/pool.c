@@ -90,11 +90,36 @@ static bool bad_block(const struct tls_report *r, const struct file_kind *kind, 
                               kind->what, STR_ARG(path), number, problem, kind->directive);
 }
 
+/* Of a file in which there is no PEM at all. */
+static const char *describe_other(struct str octets)
+{
+    if (octets.len == 0)
+        return "it is empty";
+    if (der_at(octets, DER_SEQUENCE))
+        return "it is not PEM but DER or PKCS #12; convert it by openssl x509 -inform DER, or by "
+               "openssl pkcs12 -nokeys";
+    if (str_starts(octets, STR("\xff\xfe")) || str_starts(octets, STR("\xfe\xff")))
+        return "it is UTF-16; save it as UTF-8";
+    return "there is none in PEM in it";
+}
+
+static bool report_none(const struct tls_report *r, const struct file_kind *kind, struct str path,
+                        struct str octets, struct str other)
+{
+    if (other.len > 0)
+        return tls_report_problem(
+            r, LOG_EMERG,
+            "cannot load %s \"%.*s\": there is none in PEM in it, but a \"%.*s\" (%s)", kind->what,
+            STR_ARG(path), STR_ARG(other), kind->directive);
+    return tls_report_problem(r, LOG_EMERG, "cannot load %s \"%.*s\": %s (%s)", kind->what,
+                              STR_ARG(path), describe_other(octets), kind->directive);
+}
+
 static bool add_blocks(const struct tls_report *r, const struct file_kind *kind, struct str path,
                        struct str text, void *owner)
 {
     struct buf der = {0};
-    struct str label;
+    struct str label, all = text, other = STR_NONE;
     size_t count = 0;
     bool good = true;
     enum pem_result found = PEM_BLOCK;
@@ -106,6 +131,8 @@ static bool add_blocks(const struct tls_report *r, const struct file_kind *kind,
         else if (kind->is_label(label) && !kind->add(owner, buf_str(&der), &problem))
             good = bad_block(r, kind, path, count + 1, problem);
         count += kind->is_label(label);
+        if (other.len == 0)
+            other = label;
     }
     buf_deinit(&der);
     if (!good)
@@ -114,13 +141,9 @@ static bool add_blocks(const struct tls_report *r, const struct file_kind *kind,
         return tls_report_problem(
             r, LOG_EMERG,
             "cannot load %s \"%.*s\": the PEM is cut off or damaged after %zu good "
-            "parts; write the file anew (%s)",
-            kind->what, STR_ARG(path), count, kind->directive);
-    if (count == 0)
-        return tls_report_problem(r, LOG_EMERG,
-                                  "cannot load %s \"%.*s\": there is none in PEM in it (%s)",
-                                  kind->what, STR_ARG(path), kind->directive);
-    return true;
+            "part%s; write the file anew (%s)",
+            kind->what, STR_ARG(path), count, count == 1 ? "" : "s", kind->directive);
+    return count > 0 || report_none(r, kind, path, all, other);
 }
 
 /* One after the other. */

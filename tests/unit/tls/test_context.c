@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "portcullis/tls/inventory.h"
 #include "support.h"
 
 static struct str path(const char *name)
@@ -46,11 +47,14 @@ Test(context, refuses_each_bad_ca_file)
         const char *file, *words;
     } cases[] = {
         {"missing.crt", "No such file"},
-        {write_text("empty.crt", ""), "there is none in PEM"},
+        {write_text("empty.crt", ""), "it is empty"},
         {write_text("text.crt", "hello\n"), "there is none in PEM"},
+        {write_file("der.crt", "\x30\x03\x02\x01\x00", 5),
+         "it is not PEM but DER or PKCS #12; convert it by openssl x509 -inform DER"},
+        {write_file("utf16.crt", "\xff\xfe-\x00-\x00", 6), "it is UTF-16; save it as UTF-8"},
         {half_of("ca.crt", "half.crt"), "cut off or damaged after 0 good"},
         {write_file("two.crt", two.data, two.end), "cut off or damaged after 1 good"},
-        {cert_path("client.key"), "there is none in PEM"},
+        {cert_path("client.key"), "there is none in PEM in it, but a \"PRIVATE KEY\" (ssl_"},
         {cert_path("."), "directory"},
         {write_text("junk.crt", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
          "number 1 in it cannot be used"},
@@ -68,6 +72,31 @@ Test(context, refuses_each_bad_ca_file)
     }
     buf_deinit(&good);
     buf_deinit(&two);
+}
+
+/* As some editors and PowerShell write it, and as it stands inside when such files are joined. */
+Test(context, byte_order_marks_hide_no_certificate)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    struct buf ca = read_file(cert_path("ca.crt")), other = read_file(cert_path("client.crt"));
+    struct buf both = {0};
+    buf_printf(&both, "%s%.*s%s%.*s", mark, STR_ARG(buf_str(&other)), mark, STR_ARG(buf_str(&ca)));
+    struct tls_settings s = article();
+    s.client_certificate = str_of(write_file("marked.crt", buf_str(&both).ptr, buf_len(&both)));
+    struct tls_pool *pool = tls_pool_new();
+    struct tls_context *c = tls_context_new(pool, &s, reports);
+    struct tls_inventory have;
+    struct arena a;
+    cr_assert(c != NULL, "%s", last_report);
+    arena_init(&a, 1024);
+    tls_context_inventory(c, &a, &have);
+    cr_expect_eq(have.cas.count, 2);
+    arena_deinit(&a);
+    tls_context_free(c);
+    tls_pool_free(pool);
+    buf_deinit(&ca);
+    buf_deinit(&other);
+    buf_deinit(&both);
 }
 
 Test(context, refuses_verification_without_a_ca)
@@ -109,7 +138,7 @@ Test(context, refuses_bad_certificates_and_keys)
         const char *certificate, *key, *words;
     } cases[] = {
         {"missing.crt", "server.key", "cannot load certificate \""},
-        {"server.key", "server.key", "there is none in PEM"},
+        {"server.key", "server.key", "there is none in PEM in it, but a \"PRIVATE KEY\" (ssl_"},
         {"server.crt", "missing.key", "cannot load certificate key \""},
         {"server.crt", "server.crt", "no private key in PEM"},
         {"server.crt", "client.key", "key values mismatch"},
