@@ -105,56 +105,7 @@ static struct str contexts_text(struct arena *a, unsigned where)
     return text;
 }
 
-/* ---- the nearest name, for what was mistyped ---- */
-
-enum { NAME_MAX_COMPARED = 48 };
-
-static size_t min3(size_t a, size_t b, size_t c)
-{
-    size_t ab = a < b ? a : b;
-    return ab < c ? ab : c;
-}
-
-/* Letters to add, drop, change or swap with a neighbour. */
-static size_t distance(struct str a, struct str b)
-{
-    size_t rows[3][NAME_MAX_COMPARED + 1], *before = rows[0], *above = rows[1], *row = rows[2];
-    for (size_t j = 0; j <= b.len; j++)
-        above[j] = j;
-    for (size_t i = 1; i <= a.len; i++) {
-        row[0] = i;
-        for (size_t j = 1; j <= b.len; j++) {
-            size_t change = above[j - 1] + (a.ptr[i - 1] != b.ptr[j - 1]);
-            row[j] = min3(above[j] + 1, row[j - 1] + 1, change);
-            if (i > 1 && j > 1 && a.ptr[i - 1] == b.ptr[j - 2] && a.ptr[i - 2] == b.ptr[j - 1] &&
-                before[j - 2] + 1 < row[j])
-                row[j] = before[j - 2] + 1;
-        }
-        size_t *oldest = before;
-        before = above;
-        above = row;
-        row = oldest;
-    }
-    return above[b.len];
-}
-
-struct nearest {
-    struct str name;
-    const char *found;
-    size_t distance;
-};
-
-static void consider(struct nearest *n, const char *candidate)
-{
-    struct str c = str_of(candidate);
-    if (c.len > NAME_MAX_COMPARED)
-        return;
-    size_t d = distance(n->name, c);
-    if (d < n->distance) {
-        n->distance = d;
-        n->found = candidate;
-    }
-}
+/* ---- what was mistyped ---- */
 
 /* "if($x": a directive's name, and what should stand behind a space. */
 static const char *find_glued(struct str name)
@@ -172,25 +123,32 @@ static const char *find_glued(struct str name)
 
 static bool unknown_directive(struct loader *l, const struct conf_node *node)
 {
-    struct nearest n = {node->name, NULL, 2 + node->name.len / 4};
+    struct nearest n = nearest_to(node->name);
     bool is_ignored;
     const char *foreign;
 
-    if (node->name.len <= NAME_MAX_COMPARED && node->name.len > 1) {
-        for (size_t t = 0; t < TABLES; t++)
-            for (size_t i = 0; i < tables[t]->count; i++)
-                consider(&n, tables[t]->rows[i].name);
-        for (size_t i = 0; (foreign = foreign_name(i, &is_ignored)) != NULL; i++)
-            consider(&n, foreign);
-    }
+    for (size_t t = 0; t < TABLES; t++)
+        for (size_t i = 0; i < tables[t]->count; i++)
+            nearest_consider(&n, str_of(tables[t]->rows[i].name));
+    for (size_t i = 0; (foreign = foreign_name(i, &is_ignored)) != NULL; i++)
+        nearest_consider(&n, str_of(foreign));
     const char *glued = find_glued(node->name);
-    const char *cure = glued     ? loader_text(l, "is a space missing behind \"%s\"?", glued)
-                       : n.found ? loader_text(l, "did you mean \"%s\"?", n.found)
-                                 : "is a \";\" missing before it?";
+    const char *cure = glued         ? loader_text(l, "is a space missing behind \"%s\"?", glued)
+                       : n.found.len ? loader_text(l, "did you mean \"%.*s\"?", STR_ARG(n.found))
+                                     : "is a \";\" missing before it?";
     return loader_error(l, node, cure, "unknown directive \"%.*s\"", STR_ARG(node->name));
 }
 
 /* ---- checks of a directive against its row ---- */
+
+/* A directive among the arguments of another one: what lies between them was forgotten. */
+static const char *missing_semicolon(struct loader *l, const struct conf_node *node)
+{
+    for (size_t i = 0; i < node->count; i++)
+        if (directive_is_known(node->args[i], l->block->where))
+            return loader_text(l, "is a \";\" missing before \"%.*s\"?", STR_ARG(node->args[i]));
+    return NULL;
+}
 
 static bool is_shaped(struct loader *l, const struct conf_node *node, const struct directive *row)
 {
@@ -200,7 +158,8 @@ static bool is_shaped(struct loader *l, const struct conf_node *node, const stru
     if (wants_block)
         return loader_error(l, node, loader_text(l, "write %s { ... }", row->name),
                             "directive \"%s\" has no opening \"{\"", row->name);
-    return loader_error(l, node, NULL, "directive \"%s\" is not terminated by \";\"", row->name);
+    return loader_error(l, node, missing_semicolon(l, node),
+                        "directive \"%s\" is not terminated by \";\"", row->name);
 }
 
 static const char *arguments_text(struct loader *l, const struct directive *row)
@@ -219,7 +178,8 @@ static bool has_arguments(struct loader *l, const struct conf_node *node,
 {
     if (node->count >= (size_t)row->min_args && node->count <= (size_t)row->max_args)
         return true;
-    return loader_error(l, node, arguments_text(l, row),
+    const char *missing = missing_semicolon(l, node);
+    return loader_error(l, node, missing ? missing : arguments_text(l, row),
                         "invalid number of arguments in \"%s\" directive", row->name);
 }
 

@@ -166,6 +166,10 @@ static bool compile_comparison(struct loader *l, const struct conf_node *node,
     if (!variable_name(l, node, c->words[0], &name) ||
         !template_compile(l, node, c->words[0], &op->left))
         return false;
+    /* "($x=y)" would be a text that always is. */
+    if (op->left.parts.count != 1)
+        return loader_error(l, node, "write spaces around the operator: if ($variable = text)",
+                            "invalid condition \"%.*s\"", STR_ARG(c->words[0]));
     op->condition = IF_TRUE;
     if (c->count == 1)
         return true;

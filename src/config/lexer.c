@@ -7,6 +7,10 @@
 
 void lexer_init(struct lexer *x, struct arena *a, struct str text)
 {
+    /* Some editors put it before a text in UTF-8. */
+    static const struct str byte_order_mark = STR_INIT("\xef\xbb\xbf");
+    if (str_starts(text, byte_order_mark))
+        text = str_from(text, byte_order_mark.len);
     *x = (struct lexer){.arena = a, .text = text, .line = 1};
 }
 

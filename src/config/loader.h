@@ -148,6 +148,16 @@ void directives_set_initial(struct loader *l, struct block *b);
 void directives_reset_own(struct loader *l, struct block *b);
 bool directive_is_known(struct str name, unsigned where);
 
+/* ---- nearest.c ---- */
+
+struct nearest {
+    struct str name, found; /* found: empty as long as nothing was near */
+    size_t distance;
+};
+
+struct nearest nearest_to(struct str name);
+void nearest_consider(struct nearest *n, struct str candidate);
+
 /* ---- foreign.c: nginx's directives that are not ours ---- */
 
 /* True: it was nginx's, and the problem was reported. */

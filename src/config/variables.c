@@ -195,12 +195,25 @@ static void spread_identity(struct loader *l)
     }
 }
 
+static const char *nearest_variable(struct loader *l, struct str name)
+{
+    struct nearest n = nearest_to(name);
+    for (size_t i = 0; i < BUILTINS; i++)
+        if (!builtins[i].is_family)
+            nearest_consider(&n, str_of(builtins[i].name));
+    VEC_FOR(struct variable *, it, &l->snapshot->http.variables)
+        if (((const struct variable_entry *)*it)->is_defined)
+            nearest_consider(&n, (*it)->name);
+    return n.found.len ? loader_text(l, "did you mean \"$%.*s\"?", STR_ARG(n.found)) : NULL;
+}
+
 void variables_finish(struct loader *l)
 {
     for (size_t i = 0; i < l->snapshot->http.variables.count; i++) {
         struct variable_entry *e = (struct variable_entry *)l->snapshot->http.variables.items[i];
         if (!e->is_defined)
-            loader_error(l, &e->use, NULL, "unknown \"%.*s\" variable", STR_ARG(e->v.name));
+            loader_error(l, &e->use, nearest_variable(l, e->v.name), "unknown \"%.*s\" variable",
+                         STR_ARG(e->v.name));
     }
     spread_identity(l);
 }

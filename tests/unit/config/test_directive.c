@@ -26,6 +26,14 @@ Test(directive, main_context_problems)
         {"events x {}", "invalid number of arguments in \"events\" directive in test.conf:1; it "
                         "takes none"},
         {"events {} pid a b;", "\"pid\" directive in test.conf:1; it takes 1"},
+        {"events {} pid a\nuser root;",
+         "\"pid\" directive in test.conf:1; is a \";\" missing before \"user\"?"},
+        {"events {} http { server { root /a\nlocation / { } } }",
+         "directive \"root\" is not terminated by \";\" in test.conf:1; is a \";\" missing before "
+         "\"location\"?"},
+        {"\xef\xbb\xbf"
+         "events {}",
+         NULL},
         {"events {} pid a; pid b;", "\"pid\" directive is duplicate in test.conf:1"},
         {"events { listen 80; }",
          "\"listen\" directive is not allowed here in test.conf:1; it belongs in: server"},

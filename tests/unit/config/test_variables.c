@@ -59,6 +59,9 @@ Test(template, problems)
         {"return 200 ${host;", "the closing bracket in \"host\" variable is missing"},
         {"return 200 '${host-x}';", "the closing bracket in \"host\" variable is missing"},
         {"return 200 $nope;", "unknown \"nope\" variable in test.conf:1"},
+        {"return 200 $remote_adr;",
+         "unknown \"remote_adr\" variable in test.conf:1; did you mean \"$remote_addr\"?"},
+        {"set $colour red; return 200 $color;", "did you mean \"$colour\"?"},
         {"return 200 $http_;", "unknown \"http_\" variable"},
         {"return 200 $later; set $later 1;", NULL},
     };
