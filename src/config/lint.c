@@ -256,7 +256,7 @@ static struct str in_days(struct lint *l, time_t when)
 {
     long long days = ((long long)when - (long long)l->now) / DAY;
     if (when < l->now)
-        return STR("has ended");
+        return STR("has expired");
     return arena_printf(&l->arena, "ends in %lld day%s", days, days == 1 ? "" : "s");
 }
 
@@ -265,9 +265,22 @@ static bool is_soon(const struct lint *l, time_t when)
     return when < l->now + (time_t)SOON_DAYS * DAY;
 }
 
+static struct str day_text(struct lint *l, time_t when)
+{
+    struct tm tm;
+    gmtime_r(&when, &tm);
+    return arena_printf(&l->arena, "%04d-%02d-%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
+}
+
 static void lint_own(struct lint *l, const struct server_conf *s, const struct tls_inventory *have)
 {
     VEC_FOR(const struct tls_own, own, &have->own) {
+        struct str since = day_text(l, own->not_before);
+        if (own->not_before > l->now)
+            report_warn(&l->report, &s->tls_pos,
+                        "clients refuse it; is this machine's clock right?",
+                        "the server's certificate \"%.*s\" (%.*s) is not valid before %.*s",
+                        STR_ARG(own->path), STR_ARG(own->subject), STR_ARG(since));
         struct str words = in_days(l, own->not_after);
         if (is_soon(l, own->not_after))
             report_warn(&l->report, &s->tls_pos, "renew it",
@@ -276,15 +289,35 @@ static void lint_own(struct lint *l, const struct server_conf *s, const struct t
     }
 }
 
+/* Modern clients do. */
+static void lint_own_strength(struct lint *l, const struct server_conf *s,
+                              const struct tls_inventory *have)
+{
+    VEC_FOR(const struct tls_own, own, &have->own) {
+        if (own->problem.len > 0)
+            report_warn(&l->report, &s->tls_pos,
+                        "renew it, with RSA of 2048 bits or more, or ECDSA, and SHA-256",
+                        "the server's certificate \"%.*s\" (%.*s) %.*s: clients refuse it",
+                        STR_ARG(own->path), STR_ARG(own->subject), STR_ARG(own->problem));
+    }
+}
+
 static void lint_ca_dates(struct lint *l, const struct server_conf *s,
                           const struct tls_inventory *have)
 {
     VEC_FOR(const struct tls_ca, ca, &have->cas) {
-        struct str words = in_days(l, ca->not_after);
+        struct str words = in_days(l, ca->not_after), since = day_text(l, ca->not_before);
+        bool has_expired = ca->not_after < l->now;
         if (is_soon(l, ca->not_after))
-            report_warn(&l->report, &s->pos, "add its successor beside it in good time",
-                        "the CA %.*s %.*s: then its clients are refused", STR_ARG(ca->subject),
-                        STR_ARG(words));
+            report_warn(&l->report, &s->pos,
+                        has_expired ? "replace it by its successor"
+                                    : "add its successor beside it in good time",
+                        "the CA %.*s %.*s: %sits clients are refused", STR_ARG(ca->subject),
+                        STR_ARG(words), has_expired ? "" : "then ");
+        if (ca->not_before > l->now)
+            report_warn(&l->report, &s->pos, "is this machine's clock right?",
+                        "the CA %.*s is not valid before %.*s: its clients are refused",
+                        STR_ARG(ca->subject), STR_ARG(since));
     }
 }
 
@@ -343,6 +376,19 @@ static void lint_old_lists(struct lint *l, const struct server_conf *s,
                         STR_ARG(list->issuer), ((long long)l->now - (long long)ended) / DAY,
                         counts >= l->now ? "it counts until ssl_crl_grace is over"
                                          : "its clients are refused");
+    }
+}
+
+static void lint_forged_lists(struct lint *l, const struct server_conf *s,
+                              const struct tls_inventory *have)
+{
+    VEC_FOR(const struct tls_list, list, &have->lists) {
+        if (list->is_forged)
+            report_warn(&l->report, &s->pos,
+                        "fetch it anew; it may be of another CA of this name, or of its older key",
+                        "the revocation list of %.*s is not signed by that CA: without another one "
+                        "its clients are refused (crl_invalid)",
+                        STR_ARG(list->issuer));
     }
 }
 
@@ -467,8 +513,9 @@ void config_lint(const struct snapshot *s, time_t now,
                  void *owner)
 {
     /* Old lists were told of when they were read. */
-    static file_lint *const rows[] = {lint_own,        lint_ca_dates, lint_ca, lint_ca_keys,
-                                      lint_list_dates, lint_lists,    NULL};
+    static file_lint *const rows[] = {lint_own,          lint_own_strength, lint_ca_dates,
+                                      lint_ca,           lint_ca_keys,      lint_list_dates,
+                                      lint_forged_lists, lint_lists,        NULL};
     struct lint l;
     init(&l, s, now, problem, owner);
     l.guarded = ARENA_ARRAY(&l.arena, const struct location_conf *, s->http.upstreams.count + 1);

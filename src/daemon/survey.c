@@ -89,7 +89,8 @@ static void put_own(struct printer *p, const struct server_conf *s)
 
     tls_context_inventory(s->tls_context, &p->arena, &have);
     VEC_FOR(const struct tls_own, own, &have.own) {
-        buf_printf(p->out, "      shows     %.*s, ", STR_ARG(own->subject));
+        buf_printf(p->out, "      %s%.*s, ", own->is_shown ? "shows     " : "not shown ",
+                   STR_ARG(own->subject));
         put_time_left(p, "ends", own->not_after);
         buf_append_char(p->out, '\n');
     }
@@ -159,6 +160,7 @@ static void put_ca(const struct printer *p, const struct tls_ca *ca, bool partia
 
     buf_printf(p->out, "      %.*s: %s, ", STR_ARG(ca->subject),
                ca->key_problem.len > 0 ? "its clients are refused"
+               : !ca->is_ca            ? "no CA"
                : is_anchor             ? "trusted"
                                        : "intermediate");
     put_time_left(p, "ends", ca->not_after);

@@ -14,18 +14,32 @@
 
 /* ---- certificates, keys and tickets ---------------------------------------------------------- */
 
-/* mbedTLS shows clients no certificate that is not meant for servers. */
-static void warn_about_usage(const struct tls_report *r, const struct key_pair *pair)
+static bool has_server_purpose(const struct key_pair *pair)
 {
     static const unsigned char server_auth[] = {0x2b, 6, 1, 5, 5, 7, 3, 1};
-    if (mbedtls_x509_crt_check_extended_key_usage(&pair->chain, (const char *)server_auth,
-                                                  sizeof server_auth) != 0)
+    return mbedtls_x509_crt_check_extended_key_usage(&pair->chain, (const char *)server_auth,
+                                                     sizeof server_auth) == 0;
+}
+
+static bool has_server_usage(const struct key_pair *pair)
+{
+    return mbedtls_x509_crt_check_key_usage(&pair->chain, MBEDTLS_X509_KU_DIGITAL_SIGNATURE) == 0;
+}
+
+bool key_pair_is_for_servers(const struct key_pair *pair)
+{
+    return has_server_purpose(pair) && has_server_usage(pair);
+}
+
+static void warn_about_usage(const struct tls_report *r, const struct key_pair *pair)
+{
+    if (!has_server_purpose(pair))
         tls_report_problem(
             r, LOG_WARN,
             "certificate \"%.*s\" is not meant for servers (its extendedKeyUsage lacks "
             "serverAuth) and will not be shown to clients",
             STR_ARG(pair->certificate_path));
-    if (mbedtls_x509_crt_check_key_usage(&pair->chain, MBEDTLS_X509_KU_DIGITAL_SIGNATURE) != 0)
+    if (!has_server_usage(pair))
         tls_report_problem(
             r, LOG_WARN,
             "certificate \"%.*s\" cannot be used (its keyUsage lacks digitalSignature) and will "

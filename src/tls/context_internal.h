@@ -18,6 +18,9 @@ struct key_pair {
     struct key_pair *next;
 };
 
+/* mbedTLS shows clients no other certificate. */
+bool key_pair_is_for_servers(const struct key_pair *pair);
+
 struct trust_set;
 
 struct tls_context {

@@ -304,6 +304,11 @@ static bool may_be_signed_by(const struct crl *l, const struct cert *issuer)
     return l->key_id.ptr == NULL || issuer->key_id.ptr == NULL || str_eq(l->key_id, issuer->key_id);
 }
 
+bool crl_is_signed_by(const struct crl *l, const struct cert *issuer)
+{
+    return may_be_signed_by(l, issuer) && is_signed_by(l, issuer);
+}
+
 static const struct crl_entry *find_entry(const struct crl *l, struct str serial)
 {
     struct crl_entry key = {.len = (unsigned char)serial.len};

@@ -36,6 +36,8 @@ bool crl_read(struct crl *l, struct arena *a, struct str der, const char **probl
 /* Remembers that issuer signed it, so that no lookup checks that again. False: it did not. */
 bool crl_check_signature(struct crl *l, const struct cert *issuer);
 
+/* The same without remembering; names and key identifiers agree, too. */
+bool crl_is_signed_by(const struct crl *l, const struct cert *issuer);
 /* How many entries to has that from (NULL: nothing) has not, and the other way round. */
 void crl_compare(const struct crl *from, const struct crl *to, size_t *added, size_t *removed);
 

@@ -196,7 +196,16 @@ Test(lint, files_that_end_or_are_not_what_they_should_be)
         {"server { " TLS "ssl_verify_client on; }",
          "[warn] the server's certificate \"/tmp/portcullis-certs-", 350},
         {"server { " TLS "ssl_verify_client on; }", "the CA CN=my-ca ends in 14 days", 350},
-        {"server { " TLS "ssl_verify_client on; }", "the CA CN=my-ca has ended", 400},
+        {"server { " TLS "ssl_verify_client on; }",
+         "the CA CN=my-ca has expired: its clients are refused in ", 400},
+        {"server { " TLS "ssl_verify_client on; }", "the CA CN=my-ca is not valid before ", -2},
+        {"server { " TLS "ssl_verify_client on; }", "(CN=localhost) is not valid before ", -2},
+        {"server { listen 8443 ssl; ^ ssl_verify_client on; ssl_certificate @/rogues/weak-rsa.crt; "
+         "ssl_certificate_key @/rogues/weak-rsa.key; }",
+         "has an RSA key of 1024 bits: clients refuse it in ", 0},
+        {"server { listen 8443 ssl; ^ ssl_verify_client on; ssl_certificate @/rogues/sha1.crt; "
+         "ssl_certificate_key @/rogues/sha1.key; }",
+         "is signed with SHA-1: clients refuse it in ", 0},
         {"server { " TLS "ssl_trusted_certificate @/client.crt; ssl_verify_client on; }",
          "[warn] CN=client is among the CA certificates and is none: nobody is verified by it", 0},
         {"server { " TLS
@@ -223,6 +232,10 @@ Test(lint, lists_that_end_soon_or_do_not_cover_every_ca)
          "[warn] the revocation list of CN=my-ca ends in ", 340},
         {"server { " TLS "ssl_verify_client on; ssl_crl @/rogues/crl-other-ca.pem; }",
          "[warn] there is no revocation list of CN=my-ca", 0},
+        {"server { " TLS "ssl_verify_client on; ssl_crl @/rogues/crl-bad-signature.pem; }",
+         "[warn] the revocation list of CN=my-ca is not signed by that CA: without another one its "
+         "clients are refused (crl_invalid) in ",
+         0},
         {"server { " TLS "ssl_verify_client on; ssl_crl @/rogues/crl-other-ca.pem; "
          "ssl_crl_missing allow; }",
          NULL, 0},
@@ -249,7 +262,7 @@ Test(lint, reminds_of_what_ends_and_has_ended)
         {"crl-expired.pem; ssl_crl_grace 9000d", "days ago: it counts until ssl_crl_grace is over",
          0},
         {"crl-expired.pem", "days ago: its clients are refused", 0},
-        {"crl-empty.pem", "the CA CN=my-ca has ended", 400},
+        {"crl-empty.pem", "the CA CN=my-ca has expired", 400},
         {"crl-empty.pem", "the server's certificate", 350},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
