@@ -12,39 +12,42 @@ static bool set_proxy_header(struct loader *l, const struct conf_node *node, voi
 
 /* ---- proxy_redirect ---- */
 
-static bool set_redirect_word(struct loader *l, const struct conf_node *node)
+static bool read_redirect_word(struct loader *l, const struct conf_node *node,
+                               enum redirect_kind *kind)
 {
-    struct proxy_conf *p = &loader_location(l)->proxy;
-    if (str_eq_z(node->args[0], "off"))
-        return true;
-    if (str_eq_z(node->args[0], "default")) {
-        p->redirect_default = true;
-        return true;
-    }
-    return invalid_parameter(l, node, node->args[0],
+    *kind = str_eq_z(node->args[0], "off") ? REDIRECT_OFF : REDIRECT_DEFAULT;
+    return *kind == REDIRECT_OFF || str_eq_z(node->args[0], "default") ||
+           invalid_parameter(l, node, node->args[0],
                              "it takes \"default\", \"off\", or what to look for and what to "
                              "write instead");
 }
 
+static bool read_redirect_pair(struct loader *l, const struct conf_node *node,
+                               struct redirect_conf *r)
+{
+    struct str from = node->args[0];
+    if (!template_compile(l, node, node->args[1], &r->to))
+        return false;
+    if (!str_starts(from, STR("~")))
+        return template_compile(l, node, from, &r->from);
+    bool nocase = str_starts(from, STR("~*"));
+    r->kind = REDIRECT_REGEX;
+    return regex_compile(l, node, str_from(from, nocase ? 2 : 1), nocase, &r->regex);
+}
+
+/* "off" is the only one of its block, wherever it stands. */
 static bool set_redirect(struct loader *l, const struct conf_node *node, void *field)
 {
     struct proxy_conf *p = &loader_location(l)->proxy;
     struct redirect_conf r = {0};
     (void)field;
-    if (node->count == 1)
-        return set_redirect_word(l, node);
-
-    struct str from = node->args[0];
-    r.is_regex = str_starts(from, STR("~"));
-    if (r.is_regex) {
-        bool nocase = str_starts(from, STR("~*"));
-        if (!regex_compile(l, node, str_from(from, nocase ? 2 : 1), nocase, &r.regex))
-            return false;
-    } else if (!template_compile(l, node, from, &r.from)) {
+    if (!(node->count == 1 ? read_redirect_word(l, node, &r.kind)
+                           : read_redirect_pair(l, node, &r)))
         return false;
-    }
-    if (!template_compile(l, node, node->args[1], &r.to))
-        return false;
+    if (p->redirects.count > 0 && p->redirects.items[0].kind == REDIRECT_OFF)
+        return true;
+    if (r.kind == REDIRECT_OFF)
+        p->redirects.count = 0;
     *VEC_PUSH(l->arena, &p->redirects) = r;
     return true;
 }
@@ -127,12 +130,6 @@ static const struct number_bounds buffer = {256, 1 << 24};
 
 #define P(member) FIELD(struct location_conf, proxy.member)
 
-/* redirects and redirect_default behind it begin anew together. */
-#define REDIRECT_SIZE (sizeof((struct proxy_conf *)0)->redirects + sizeof(bool))
-_Static_assert(offsetof(struct proxy_conf, redirect_default) + sizeof(bool) ==
-                   offsetof(struct proxy_conf, redirects) + REDIRECT_SIZE,
-               "they stand together");
-
 static const struct directive rows[] = {
     {"proxy_pass", IN_LOCATION | IN_LOCATION_IF | IN_LIMIT_EXCEPT, 1, 1, set_proxy_pass, P(is_set),
      NULL, IS_OWN | GOES_INTO_IF, NULL},
@@ -145,8 +142,7 @@ static const struct directive rows[] = {
      IS_LIST, NULL},
     {"proxy_client_identity", IN_HSL, 1, MANY, set_client_identity, P(client_identity), "off",
      IS_LIST, presets},
-    {"proxy_redirect", IN_HSL, 1, 2, set_redirect, offsetof(struct location_conf, proxy.redirects),
-     REDIRECT_SIZE, "default", IS_LIST, NULL},
+    {"proxy_redirect", IN_HSL, 1, 2, set_redirect, P(redirects), "default", IS_LIST, NULL},
     {"proxy_http_version", IN_HSL, 1, 1, set_enum, P(version), "1.1", 0, versions},
     {"proxy_connect_timeout", IN_HSL, 1, 1, set_msec, P(connect_timeout_ms), "60s", 0, NULL},
     {"proxy_send_timeout", IN_HSL, 1, 1, set_msec, P(send_timeout_ms), "60s", 0, NULL},

@@ -70,27 +70,35 @@ static bool replace_prefix(struct request *req, struct str url, struct str from,
     return true;
 }
 
-static bool rewrite_by(struct request *req, const struct redirect_conf *r, struct str url,
-                       struct str *out)
-{
-    if (!r->is_regex)
-        return replace_prefix(req, url, template_value(req, &r->from), template_value(req, &r->to),
-                              out);
-    if (!request_match(req, &r->regex, url))
-        return false;
-    *out = template_value(req, &r->to);
-    return true;
-}
-
-/* proxy_redirect default: what proxy_pass says becomes what the location is called. */
+/* What proxy_pass says becomes what the location is called. */
 static bool rewrite_by_default(struct request *req, struct str url, struct str *out)
 {
     const struct proxy_conf *proxy = &req->location->proxy;
-    if (!proxy->redirect_default || !proxy->upstream)
+    if (!proxy->upstream)
         return false;
     struct str from[] = {STR("http://"), proxy->host, proxy->has_uri ? proxy->uri : STR("/")};
     struct str to = proxy->has_uri ? req->outer_location->name : STR("/");
     return replace_prefix(req, url, arena_concat(&req->arena, from, 3), to, out);
+}
+
+static bool rewrite_by(struct request *req, const struct redirect_conf *r, struct str url,
+                       struct str *out)
+{
+    switch (r->kind) {
+    case REDIRECT_PREFIX:
+        return replace_prefix(req, url, template_value(req, &r->from), template_value(req, &r->to),
+                              out);
+    case REDIRECT_REGEX:
+        if (!request_match(req, &r->regex, url))
+            return false;
+        *out = template_value(req, &r->to);
+        return true;
+    case REDIRECT_DEFAULT:
+        return rewrite_by_default(req, url, out);
+    case REDIRECT_OFF:
+        return false;
+    }
+    return false;
 }
 
 static bool rewrite_url(struct request *req, struct str url, struct str *out)
@@ -98,7 +106,7 @@ static bool rewrite_url(struct request *req, struct str url, struct str *out)
     VEC_FOR(const struct redirect_conf, r, &req->location->proxy.redirects)
         if (rewrite_by(req, r, url, out))
             return true;
-    return rewrite_by_default(req, url, out);
+    return false;
 }
 
 static size_t find_url(struct str refresh)

@@ -296,10 +296,12 @@ enum {
     IGNORE_VARY = 256
 };
 
+enum redirect_kind { REDIRECT_PREFIX, REDIRECT_REGEX, REDIRECT_DEFAULT, REDIRECT_OFF };
+
 struct redirect_conf { /* proxy_redirect */
-    struct template from, to;
+    enum redirect_kind kind;
+    struct template from, to; /* of a prefix; of a regex, to */
     struct regex_conf regex;
-    bool is_regex;
 };
 
 struct identity_pass_conf { /* proxy_client_identity_pass NAME from CIDR… */
@@ -329,9 +331,7 @@ struct proxy_conf {
     /* As given; Host and Connection defaults are the proxy's. */
     VEC(struct set_header_conf) set_headers;
     VEC(struct str) pass_headers, hide_headers;
-    VEC(struct redirect_conf) redirects;
-    bool redirect_default; /* proxy_redirect default (the initial value), needs a location without
-                              regex and proxy_pass without variables */
+    VEC(struct redirect_conf) redirects; /* in the order of the file; "off" stands alone */
     VEC(struct identity_pass_conf) identity_pass;
     VEC(struct str) identity_strip; /* further names that clients may not set */
     unsigned client_identity;       /* IDENTITY_PRESET_ bits */

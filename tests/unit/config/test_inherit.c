@@ -68,8 +68,9 @@ Test(inherit, what_a_location_does_is_its_own)
     const struct location_conf *l = config_location(&c, 0, "/");
     const struct location_conf *a = l->nested.prefixes.items[0];
     cr_expect(l->proxy.is_set && l->internal && l->limit_except && l->script.ops.count == 2);
-    cr_expect(!a->proxy.is_set && !a->internal && !a->limit_except && a->script.ops.count == 0);
+    cr_expect(!a->proxy.is_set && !a->limit_except && a->script.ops.count == 0);
     cr_expect_eq(a->proxy.set_headers.count, 1, "but its headers come down");
+    cr_expect(a->internal, "and what is internal is so all the way down");
 
     const struct location_conf *then = l->script.ops.items[1].then;
     cr_expect(then->proxy.is_set, "an if proxies where its location does");
@@ -113,18 +114,26 @@ Test(inherit, tls_settings_come_from_http)
     config_end(&c);
 }
 
+static void expect_redirects(const struct loaded *c, const char *name, size_t count,
+                             const enum redirect_kind kinds[])
+{
+    const struct proxy_conf *p = &config_location(c, 0, name)->proxy;
+    cr_assert_eq(p->redirects.count, count, "%s", name);
+    for (size_t i = 0; i < count; i++)
+        cr_expect_eq(p->redirects.items[i].kind, kinds[i], "%s, %zu", name, i);
+}
+
 Test(inherit, proxy_redirect)
 {
-    struct loaded c = config_of_http("proxy_redirect a b; server { listen 8080; location / { } "
-                                     "location /off { proxy_redirect off; } location /both { "
-                                     "proxy_redirect default; proxy_redirect c d; } }");
+    struct loaded c = config_of_http(
+        "proxy_redirect a b; server { listen 8080; location / { } location /off { proxy_redirect "
+        "off; } location /default { proxy_redirect default; proxy_redirect ~c d; } location /never "
+        "{ proxy_redirect a b; proxy_redirect off; proxy_redirect default; } }");
     cr_assert(c.s != NULL, "%s", config_problems(&c));
-    const struct proxy_conf *p = &config_location(&c, 0, "/")->proxy;
-    cr_expect(p->redirects.count == 1 && !p->redirect_default);
-    p = &config_location(&c, 0, "/off")->proxy;
-    cr_expect(p->redirects.count == 0 && !p->redirect_default);
-    p = &config_location(&c, 0, "/both")->proxy;
-    cr_expect(p->redirects.count == 1 && p->redirect_default);
+    expect_redirects(&c, "/", 1, (enum redirect_kind[]){REDIRECT_PREFIX});
+    expect_redirects(&c, "/off", 1, (enum redirect_kind[]){REDIRECT_OFF});
+    expect_redirects(&c, "/default", 2, (enum redirect_kind[]){REDIRECT_DEFAULT, REDIRECT_REGEX});
+    expect_redirects(&c, "/never", 1, (enum redirect_kind[]){REDIRECT_OFF});
     config_end(&c);
 }
 

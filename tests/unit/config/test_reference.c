@@ -111,7 +111,7 @@ Test(reference, means_what_an_empty_file_means)
     SAME(proxy.version);
     SAME(proxy.next_upstream);
     SAME(proxy.buffers_size);
-    SAME(proxy.redirect_default);
+    SAME(proxy.redirects.count);
     SAME(add_headers.count);
     SAME(access_rules.count);
 #undef SAME

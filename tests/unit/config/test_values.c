@@ -184,11 +184,9 @@ Test(values, of_a_location)
         {"", L(proxy.pass_request_body), true},
         {"proxy_pass_request_headers off;", L(proxy.pass_request_headers), false},
         {"proxy_socket_keepalive on;", L(proxy.socket_keepalive), true},
-        {"", L(proxy.redirect_default), true},
-        {"proxy_redirect off;", L(proxy.redirect_default), false},
-        {"proxy_redirect a b;", L(proxy.redirect_default), false},
+        {"", L(proxy.redirects.count), 1},
         {"proxy_redirect a b;", L(proxy.redirects.count), 1},
-        {"proxy_redirect a b; proxy_redirect default;", L(proxy.redirect_default), true},
+        {"proxy_redirect a b; proxy_redirect default;", L(proxy.redirects.count), 2},
         {"", L(access_logs.count), 0},
     };
     expect_fields(rows, sizeof rows / sizeof *rows, true);

@@ -23,6 +23,8 @@ Test(redirect, location_of_an_upstream)
         {"/regex/", "302 -> http://localhost:P/regex/up-x"},
         {"/regex/other", "302 -> http://other.example/"},
         {"/both/", "302 -> http://localhost:P/both/x"},
+        {"/first/", "302 -> http://localhost:P/first/x"},
+        {"/never/", "302 -> http://127.0.0.1:P/up/x"},
         {"/plain/", "302 -> http://localhost:P/plain/z"},
         {"/variable/", "302 -> http://localhost/v/variable/x"},
     };
@@ -36,6 +38,10 @@ Test(redirect, location_of_an_upstream)
                  "  proxy_redirect ~^http://127[^/]+/(up)/(.*)$ /regex/$1-$2; }"
                  "location /both/ { proxy_pass http://LISTEN/up/; " HOST
                  "  proxy_redirect http://nowhere.example/ /; proxy_redirect default; }"
+                 "location /first/ { proxy_pass http://LISTEN/up/; " HOST
+                 "  proxy_redirect default; proxy_redirect http://LISTEN/up/ /second/; }"
+                 "location /never/ { proxy_pass http://LISTEN/up/; " HOST
+                 "  proxy_redirect http://LISTEN/up/ /x/; proxy_redirect off; }"
                  "location /plain/ { proxy_pass http://LISTEN; " HOST "}"
                  "location /variable/ { proxy_pass http://LISTEN/up/; " HOST
                  "  proxy_redirect http://$proxy_host/up/ http://$host/v$uri; } }" UPSTREAM,
