@@ -214,7 +214,7 @@ enum { IN_HSL_IF = IN_HSL | IN_LOCATION_IF };
 
 static const struct directive rows[] = {
     {"limit_except", IN_LOCATION, 1, MANY, set_limit_except, L(limit_except), NULL, IS_BLOCK, NULL},
-    {"internal", IN_LOCATION, 0, 0, set_internal, L(internal), NULL, IS_OWN, NULL},
+    {"internal", IN_LOCATION, 0, 0, set_internal, L(internal), NULL, 0, NULL},
     {"ssl_verify_client", IN_LOCATION, 1, 1, set_location_verify, L(verify), NULL, 0, verify_modes},
     {"ssl_client_allow", IN_HSL, 1, MANY, set_client_rule, L(client_rules), NULL, IS_LIST, NULL},
     {"ssl_client_deny", IN_HSL, 1, MANY, set_client_rule, L(client_rules), NULL, IS_LIST, NULL},
