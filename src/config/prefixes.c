@@ -28,20 +28,23 @@ static void add_slashless(struct loader *l, struct location_set *set, struct loc
 {
     if (set->slashless.arena == NULL)
         strmap_init(&set->slashless, l->arena, false);
-    (void)strmap_add(&set->slashless, str_upto(loc->name, loc->name.len - 1), loc);
+    if (loc->auto_redirect)
+        (void)strmap_add(&set->slashless, str_upto(loc->name, loc->name.len - 1), loc);
 }
 
 void prefixes_build(struct loader *l, struct location_set *set)
 {
     const struct location_conf *before = NULL;
 
+    for (size_t i = 0; i < set->exact.capacity; i++)
+        if (set->exact.entries[i].value != NULL)
+            add_slashless(l, set, set->exact.entries[i].value);
     if (set->prefixes.count > 0)
         qsort(set->prefixes.items, set->prefixes.count, sizeof *set->prefixes.items, compare_names);
     for (size_t i = 0; i < set->prefixes.count; i++) {
         struct location_conf *loc = set->prefixes.items[i];
         loc->around = first_that_fits(before, loc->name);
-        if (loc->auto_redirect)
-            add_slashless(l, set, loc);
+        add_slashless(l, set, loc);
         before = loc;
     }
 }

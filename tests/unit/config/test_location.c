@@ -74,7 +74,8 @@ Test(location, what_lacks_a_slash_is_redirected_unless_it_is_a_location)
 {
     struct loaded c = config_of_server(
         "location / {} location /p/ { proxy_pass http://127.0.0.1:1; } location /q/ { proxy_pass "
-        "http://127.0.0.1:1; } location /q {} location /r/ {}");
+        "http://127.0.0.1:1; } location /q {} location /r/ {} location = /s/ { proxy_pass "
+        "http://127.0.0.1:1; }");
     cr_assert(c.s != NULL, "%s", config_problems(&c));
     const struct location_set *set = &config_server(&c, 0)->locations;
     bool is_redirect;
@@ -86,6 +87,8 @@ Test(location, what_lacks_a_slash_is_redirected_unless_it_is_a_location)
     cr_expect(!is_redirect);
     EXPECT_STR(location_find_prefix(set, STR("/r"), &is_redirect)->name, "/");
     cr_expect(!is_redirect);
+    EXPECT_STR(location_find_prefix(set, STR("/s"), &is_redirect)->name, "/s/");
+    cr_expect(is_redirect);
     config_end(&c);
 }
 
