@@ -7,16 +7,19 @@
 
 /* ---- the server ---- */
 
-/* Without Host the block that shook hands serves, or the address's default: what request_new has
- * put there. */
+/* Without Host a block named "" serves, else the one that shook hands, or the address's default:
+ * what request_new has put there. */
 void route_server(struct request *req)
 {
     const struct name_regex *regex = NULL;
     bool matched;
-    if (req->host.len)
+    if (req->host.len) {
         req->server = bind_find_server(req->bind, req->host, &matched, NULL, &regex);
-    else
+    } else {
+        const struct server_conf *nameless = strmap_find(&req->bind->exact, STR(""));
+        req->server = nameless ? nameless : req->server;
         req->host = req->server->name;
+    }
     request_set_location(req, req->server->root);
     if (regex)
         request_match(req, &regex->regex, req->host); /* its captures and named groups */
