@@ -277,7 +277,8 @@ static void follow(struct request *req, struct str to)
             respond_status(req, 500);
         return;
     }
-    if (!uri_parse(&uri, &req->arena, to, req->server->merge_slashes, &problem) ||
+    if (uri_leads_up(&req->arena, to) ||
+        !uri_parse(&uri, &req->arena, to, req->server->merge_slashes, &problem) ||
         uri.form != URI_ORIGIN) {
         log_write(&req->log, LOG_ERROR, "upstream sent unsafe X-Accel-Redirect \"%s\"",
                   log_quoted(to));

@@ -150,6 +150,7 @@ Test(forward, accel_redirect_and_interception)
         {"/named", "200 named /named"},
         {"/ignored", "200 redirecting"},
         {"/unsafe", "404 page"},
+        {"/up", "404 page"},
         {"/caught", "503 page"},
         {"/caught-ok", "200 page"},
         {"/passed", "503 upstream's"},
@@ -163,6 +164,7 @@ Test(forward, accel_redirect_and_interception)
         "location = /named { add_header X-Accel-Redirect @named; return 200 redirecting; }"
         "location = /ignored { add_header X-Accel-Redirect /inner/x; return 200 redirecting; }"
         "location = /unsafe { add_header X-Accel-Redirect /../x; return 200 redirecting; }"
+        "location = /up { add_header X-Accel-Redirect /a/../inner/x; return 200 redirecting; }"
         "location / { return 503 \"upstream's\"; } }" GATE
         "error_page 404 /page404; location /page404 { return 404 page; }"
         "location / { proxy_pass http://up; }"
