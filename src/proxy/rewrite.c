@@ -59,6 +59,16 @@ static bool is_file_kind(struct request *req, const struct rewrite_op *op, struc
     }
 }
 
+/* As in nginx, what does not fit leaves $1 and its like empty. */
+static enum match_result match_anew(struct request *req, const struct regex_conf *r,
+                                    struct str subject)
+{
+    enum match_result match = request_try_match(req, r, subject);
+    if (match == MATCH_NO)
+        req->captures = NULL;
+    return match;
+}
+
 enum match_result rewrite_if_holds(struct request *req, const struct rewrite_op *op,
                                    struct str left, struct str right)
 {
@@ -71,9 +81,9 @@ enum match_result rewrite_if_holds(struct request *req, const struct rewrite_op 
     case IF_NOT_EQUAL:
         return str_eq(left, right) ? MATCH_NO : MATCH_YES;
     case IF_MATCH:
-        return request_try_match(req, &op->regex, left);
+        return match_anew(req, &op->regex, left);
     case IF_NOT_MATCH:
-        match = request_try_match(req, &op->regex, left);
+        match = match_anew(req, &op->regex, left);
         return match == MATCH_FAILED ? MATCH_FAILED : match == MATCH_YES ? MATCH_NO : MATCH_YES;
     default:
         return is_file_kind(req, op, left) != op->negate ? MATCH_YES : MATCH_NO;
@@ -274,7 +284,7 @@ static enum op_result change_path(struct run *run, const struct rewrite_op *op, 
 static enum op_result run_rewrite(struct run *run, const struct rewrite_op *op)
 {
     struct request *req = run->req;
-    enum match_result match = request_try_match(req, &op->regex, req->path);
+    enum match_result match = match_anew(req, &op->regex, req->path);
     if (match == MATCH_FAILED)
         return OP_FAILED;
     if (match == MATCH_NO)
