@@ -83,7 +83,6 @@ bool regex_compile(struct loader *l, const struct conf_node *node, struct str so
         struct variable *v = variable_define(l, node, arena_str(l->arena, name), VARIABLE_SET);
         if (!v)
             return false;
-        v->is_set = true;
         *VEC_PUSH(l->arena, &r->groups) = (struct regex_group){group, v};
     }
     return true;

@@ -55,8 +55,7 @@ static struct str capture_value(struct request *req, const struct variable *v, b
 static struct str set_value(struct request *req, const struct variable *v, bool *found)
 {
     (void)req;
-    (void)v;
-    *found = true; /* nginx: empty, not missing */
+    *found = v->is_set; /* a group's name is missing until its regex fits, other names are empty */
     return STR("");
 }
 
