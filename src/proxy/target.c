@@ -10,7 +10,8 @@
 /* nginx escapes again only what it had decoded. */
 static struct str escape_rest(struct request *req, struct str rest)
 {
-    bool was_escaped = str_find(req->uri.raw, '%') != SIZE_MAX;
+    struct str path = str_upto(req->uri.raw, str_find(req->uri.raw, '?'));
+    bool was_escaped = str_find(path, '%') != SIZE_MAX;
 
     return was_escaped || req->is_internal ? uri_escape_path(&req->arena, rest) : rest;
 }
