@@ -47,6 +47,7 @@ static void refuse(struct client *c, unsigned status, const char *problem)
     log_write(&req->log, LOG_INFO, "client sent invalid request: %s", problem);
     req->action = NULL;
     req->must_close = req->body_is_lost = true;
+    req->path_is_original = false; /* such a target is not passed on as it came */
     if (req->host.len == 0)
         req->host = req->server->name;
     c->h1.body_ended = false; /* whatever follows: read on a little (RFC 9112, 9.6) */

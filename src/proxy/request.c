@@ -248,8 +248,6 @@ static void begin_again(struct request *req)
 {
     exchange_free(req);
     req->is_internal = true;
-    req->path_is_original = false;
-    req->path_fits_location = true;
 }
 
 /* Too many: answered, without any further error_page. */
@@ -272,6 +270,8 @@ void request_redirect(struct request *req, struct str path, struct str args)
     begin_again(req);
     req->path = path;
     req->args = args;
+    req->path_is_original = false;
+    req->path_fits_location = true;
     req->next_step = REQUEST_REWRITE;
 }
 
