@@ -78,6 +78,23 @@ static const char *read_host(struct request *req)
     return NULL;
 }
 
+/* RFC 9110, 5.3: who is asked, and who asks, must not depend on which of two a reader takes. */
+static const char *find_repeated(const struct headers *h)
+{
+    static const struct {
+        enum header_name name;
+        const char *problem;
+    } rows[] = {{HEADER_AUTHORIZATION, "more than one Authorization"},
+                {HEADER_CONTENT_RANGE, "more than one Content-Range"},
+                {HEADER_EXPECT, "more than one Expect"}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (headers_count(h, rows[i].name) > 1)
+            return rows[i].problem;
+    }
+    return NULL;
+}
+
 static bool read_target(struct request *req, const char **problem)
 {
     if (!uri_parse(&req->uri, &req->arena, req->head.target, req->server->merge_slashes, problem))
@@ -89,6 +106,8 @@ static bool read_target(struct request *req, const char **problem)
         (req->uri.form == URI_ASTERISK && req->head.method != METHOD_OPTIONS))
         return false;
     *problem = read_host(req);
+    if (*problem == NULL)
+        *problem = find_repeated(&req->head.headers);
     return *problem == NULL;
 }
 
