@@ -14,7 +14,7 @@ CONF = """
 worker_processes 1;
 events { worker_connections 128; }
 http {
-    log_format short '$request_method $uri $args $status $body_bytes_sent "$http_user_agent" $host';
+    log_format short '$request_method $uri $args $status $body_bytes_sent "$http_user_agent" $host $digit $undone';
     access_log {folder}/access.log short;
     map $http_user_agent $kind { default other; ~*curl tool; "exact one" exact; ~^Moz(?<rest>.*) "moz$rest"; }
     map $host $zone { hostnames; default none; *.sub.test sub; one.test one; tail.* tail; .dot.test dot; }
@@ -50,6 +50,7 @@ http {
         location = /missing.html { internal; return 404 "gone missing $uri"; }
         location /miss { return 404; }
         location /deny { deny 127.0.0.1; allow all; proxy_pass http://app; }
+        location = /undone { set $undone 1; return 200 $undone; }
         location /post { limit_except POST { deny all; } proxy_pass http://app; }
         location /xdeny { satisfy any; deny all; proxy_pass http://app; }
         location /hdr { proxy_hide_header X-Upstream; proxy_set_header X-A "a $remote_addr"; proxy_set_header X-Empty "";
@@ -63,11 +64,23 @@ http {
         location /typed { types { text/x-a A; application/x-b b bb; } default_type text/x-none; return 200 x; }
         location /untyped { types { } default_type ""; return 200 x; }
         location /redir { proxy_pass http://app/to; proxy_redirect default; }
+        location /inner { internal; location /inner/open { return 200 "inner"; } location ~ z$ { return 200 "z"; } }
+        location /to-inner { rewrite ^ /inner/open last; }
+        location = /only/ { proxy_pass http://app; }
+        location /named { error_page 418 = @up; return 418; }
+        location /named/changed { rewrite ^/named/(.*)$ /$1; error_page 418 = @up; return 418; }
+        location @up { proxy_pass http://app; }
+        location ~ ^/cap/(.)$ { if ($arg_a ~ "x(.)") { set $x $1; } return 200 "<$1> $x"; }
+        location ~ ^/cut/(.)$ { rewrite ^/nowhere/(.*)$ /$1; return 200 "<$1>"; }
     }
     server {
         listen {port};
         server_name two.test ~^re(?<digit>\\d)\\.test$;
         location / { return 200 "two $server_name $digit"; }
+    }
+    server {
+        listen {port};
+        location / { return 200 "nameless <$host> <$server_name> $http_authorization"; }
     }
 }
 """
@@ -157,6 +170,12 @@ CASES = [
     *((f"/{p}", "one.test", "", "GET", "") for p in (
         "if.html", "if.HTML", "if.gif?x.html", "if.jpg", "if.png/", "if/.html", "if/x.tar.gif", "typed/x.a", "typed.BB", "typed.html", "typed",
         "untyped.html", "untyped", "if.", "if.html/x")),
+    *((p, "one.test", "", "GET", "") for p in (
+        "/inner", "/inner/open", "/inner/z", "/to-inner", "/only", "/only?a=b", "/only/", "/named/%2F//a%20b/./?x", "/named/changed/%2Fa",
+        "/cap/a", "/cap/a?a=xy", "/cut/a", "/strip/a|b?x=%41", "/strip/a|%41?x")),
+    ("/", "one.test", "Authorization: Basic YTpi\r\n", "GET", ""),
+    ("/", "one.test", "Authorization: Basic YTpi\r\nAuthorization: Basic Yzpk\r\n", "GET", ""),
+    ("/", "one.test", "Content-Range: bytes 0-1/2\r\nContent-Range: bytes 1-2/2\r\n", "POST", "ab"),
     ("/", "one.test", "X-Forwarded-For: 1.2.3.4\r\nVia: 1.1 x\r\nTE: trailers\r\nUpgrade: h2c\r\n", "GET", ""),
 ]
 
@@ -167,6 +186,16 @@ def test_same_answer(pair, target, host, headers, method, body):
     mine = comparable(ask(ours.port, target, host, headers, method, body), ours.port)
     other = comparable(ask(port, target, host, headers, method, body), port)
     assert mine == other
+
+
+def test_without_a_host(pair):
+    """The server without a name answers, though another one is the default; old monitoring speaks HTTP/1.0."""
+    bodies = set()
+    for port in (pair[0].port, pair[1]):
+        with Connection(socket.create_connection(("127.0.0.1", port), timeout=10)) as c:
+            c.send("GET / HTTP/1.0\r\n\r\n")
+            bodies.add(c.answer().body)
+    assert bodies == {b"nameless <> <> "}
 
 
 def test_same_access_log(pair):
