@@ -1,10 +1,27 @@
 /* geo: a value by address. */
 #include "variables.h"
 
-/* An entry of X-Forwarded-For; a port behind it is dropped. */
+static bool is_between(char c)
+{
+    return c == ',' || c == ' ';
+}
+
+/* Takes the last entry off X-Forwarded-For; nginx has blanks for commas, too. */
+static struct str cut_last(struct str *list)
+{
+    while (list->len && is_between(list->ptr[list->len - 1]))
+        list->len--;
+    size_t start = list->len;
+    while (start && !is_between(list->ptr[start - 1]))
+        start--;
+    struct str last = str_from(*list, start);
+    list->len = start;
+    return last;
+}
+
+/* A port behind it is dropped. */
 static bool parse_forwarded(struct addr *a, struct str text)
 {
-    text = str_trim(text);
     if (addr_parse_ip(a, text, 0))
         return true;
     size_t colon = str_find_last(text, ':');
@@ -28,11 +45,8 @@ static void look_behind_proxies(struct request *req, const struct geo_conf *geo,
         !variable_of_fields(req, &req->head.headers, STR("x_forwarded_for"), &list))
         return;
     while (list.len) {
-        size_t comma = str_find_last(list, ',');
-        struct str last = comma == SIZE_MAX ? list : str_from(list, comma + 1);
-        list = comma == SIZE_MAX ? STR_NONE : str_upto(list, comma);
         struct addr told;
-        if (!parse_forwarded(&told, last))
+        if (!parse_forwarded(&told, cut_last(&list)))
             return;
         *a = told;
         if (!geo->proxy_recursive || !is_proxy(geo, a))
@@ -46,7 +60,7 @@ struct str geo_value(struct request *req, const struct geo_conf *geo)
     if (!geo->source)
         a = *client_addr(req->client);
     else if (!addr_parse_ip(&a, variable_value(req, geo->source, NULL), 0))
-        return geo->fallback;
+        (void)addr_parse_ip(&a, STR("255.255.255.255"), 0); /* what nginx takes for no address */
     if (geo->proxies.count)
         look_behind_proxies(req, geo, &a);
     const struct geo_entry *e = geo_find(geo, &a);

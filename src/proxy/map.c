@@ -49,9 +49,9 @@ static const struct template *find_tail(const struct strmap *m, struct str key)
 static const struct template *find(struct request *req, const struct map_conf *map,
                                    struct str source)
 {
+    if (map->hostnames && str_ends(source, STR(".")))
+        source.len--;
     struct str key = lower(&req->arena, source);
-    if (map->hostnames && key.len && key.ptr[key.len - 1] == '.')
-        key.len--;
     const struct template *t = find_whole(&map->exact, key);
     if (!t)
         t = find_head(&map->wildcard_head, key);

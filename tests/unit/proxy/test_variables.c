@@ -145,13 +145,15 @@ Test(variables, map)
         {"/h?x=mail.org", "200 [tail]"},
         {"/h?x=mail.co.uk", "200 [tail]"},
         {"/h?x=nope", "200 []"},
+        {"/h?x=db7", "200 [db7]"},
+        {"/h?x=db7.", "200 [db7]"},
         {"/chain?x=one", "200 [chained 1]"},
     };
     SERVER_CHECK(
         "map $arg_x $m { default \"other $arg_x\"; one 1; '' empty; ~^re-(\\d+)$ $1; ~*^rei i; "
         "~^n-(?<who>.*)$ $who; }"
         "map $arg_x $h { hostnames; www.example.com exact; .example.com head; *.b.example.com b; "
-        "mail.* tail; }"
+        "mail.* tail; ~^(db\\d)$ $1; }"
         "map $m $chain { 1 \"chained $m\"; }"
         "server { listen LISTEN; location /m { return 200 [$m]; } location /h { return 200 [$h]; }"
         "location /chain { return 200 [$chain]; } }",
@@ -167,16 +169,22 @@ Test(variables, geo)
         {"/arg?x=192.0.2.1", "200 [none]"},
         {"/arg?x=2001:db8::1", "200 [doc]"},
         {"/arg?x=junk", "200 [none]"},
+        {"/junk?x=junk", "200 [none]"}, /* nginx: 255.255.255.255 */
+        {"/junk?x=192.0.2.1", "200 [any]"},
+        {"/junk", "200 [none]"},
         {"/behind|X-Forwarded-For: 10.1.1.1, 192.0.2.9", "200 [test]"},
+        {"/behind|X-Forwarded-For: 192.0.2.9 10.1.1.1 , ", "200 [ten]"},
         {"/behind", "200 [local]"},
         {"/recursive|X-Forwarded-For: 10.1.1.1, 192.0.2.9", "200 [ten]"},
     };
     SERVER_CHECK(
         "geo $g { default none; 127.0.0.0/8 local; 10.0.0.0/8 ten; }"
         "geo $arg_x $a { default none; 10.0.0.0/8 ten; 10.1.0.0/16 ten-one; 2001:db8::/32 doc; }"
+        "geo $arg_x $j { 0.0.0.0/0 any; 255.255.255.255 none; }"
         "geo $b { proxy 127.0.0.1; 127.0.0.1 local; 10.0.0.0/8 ten; 192.0.2.0/24 test; }"
         "geo $r { proxy 127.0.0.1; proxy 192.0.2.0/24; proxy_recursive; 10.0.0.0/8 ten; }"
         "server { listen LISTEN; location / { return 200 [$g]; } location /arg { return 200 [$a]; }"
+        "location /junk { return 200 [$j]; }"
         "location /behind { return 200 [$b]; } location /recursive { return 200 [$r]; } }",
         rows);
 }
