@@ -64,6 +64,20 @@ def test_sni_and_host_agree_on_the_client_check(hosts, upstream, sni, host, cert
         assert upstream.accepted == 0
 
 
+@pytest.mark.parametrize("host, status", [("guarded.test", 200), ("twin.test", 200), ("other.test", 421)])
+@pytest.mark.parametrize("sni", [None, "unknown.test"])
+def test_a_certificate_that_the_default_server_accepted_counts_for_the_same_cas_alone(proxy, upstream, certs, sni, host, status):
+    other_ca = certs / "rogues" / "other-ca.crt"
+    gate = proxy("events {} http { " + "".join(
+        f"server {{ listen {{port}} ssl; server_name {name}; ssl_certificate {{certs}}/server.crt; "
+        f"ssl_certificate_key {{certs}}/server.key; ssl_client_certificate {ca}; ssl_verify_client on; "
+        f"location / {{ proxy_pass http://{upstream.address}; }} }} "
+        for name, ca in (("guarded.test", "{certs}/ca.crt"), ("twin.test", "{certs}/ca.crt"), ("other.test", other_ca))) + "}")
+    with gate.tls("client", server_name=sni) as c:
+        assert c.get(host=host).status == status
+    assert upstream.accepted == (status == 200)
+
+
 def test_absolute_form_replaces_host_in_the_check_too(hosts, upstream):
     with hosts.tls(None, server_name="open.test") as c:
         assert c.get("https://guarded.test/", host="open.test").status == 421

@@ -180,6 +180,17 @@ def test_a_ticket_counts_for_its_server_name_alone(proxy, version):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+def test_a_ticket_counts_for_no_other_name_of_its_server(proxy, version):
+    gate = proxy(server(ASKS, "server_name a.test b.test; "))
+    client = Client(gate, version)
+    client.get("a.test")
+    kept = client.session
+    assert client.get("a.test").status == 200 and client.reused
+    client.session = kept
+    assert client.get("b.test").status == 200 and not client.reused
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 def test_own_keys_outlive_reloads_and_workers(proxy, version):
     gate = proxy(server(), workers=2)
     client = Client(gate, version)
