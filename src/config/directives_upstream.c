@@ -71,6 +71,22 @@ static bool read_parameter(struct loader *l, const struct conf_node *node, struc
     return invalid_parameter(l, node, arg, NULL);
 }
 
+static bool not_resolved(struct loader *l, const struct conf_node *node, const char *problem,
+                         struct str shown)
+{
+    static const struct {
+        const char *problem, *cure;
+    } cures[] = {
+        {"host not found", "is it spelled right, and does a name server know it now?"},
+        {"invalid port", "a port is a number from 1 to 65535"},
+    };
+    const char *cure = NULL;
+    for (size_t i = 0; i < sizeof cures / sizeof *cures; i++)
+        if (strcmp(cures[i].problem, problem) == 0)
+            cure = cures[i].cure;
+    return loader_error(l, node, cure, "%s in upstream \"%.*s\"", problem, STR_ARG(shown));
+}
+
 static bool set_peer(struct loader *l, const struct conf_node *node, void *field)
 {
     struct peer_conf p = {.weight = 1, .max_fails = 1, .fail_timeout_ms = 10000};
@@ -84,7 +100,7 @@ static bool set_peer(struct loader *l, const struct conf_node *node, void *field
         good &= read_parameter(l, node, &p, node->args[i]);
     size_t count = resolve_now(l->arena, p.name, 80, &addrs, &problem);
     if (count == 0)
-        return loader_error(l, node, NULL, "%s in upstream \"%.*s\"", problem, STR_ARG(p.name));
+        return not_resolved(l, node, problem, p.name);
     for (size_t i = 0; i < count; i++) {
         p.addr = addrs[i];
         *VEC_PUSH(l->arena, &loader_upstream(l)->peers) = p;
@@ -181,7 +197,7 @@ struct upstream_conf *upstream_add(struct loader *l, const struct conf_node *nod
         return u;
     size_t count = resolve_now(l->arena, host_port, 80, &addrs, &problem);
     if (count == 0) {
-        loader_error(l, node, NULL, "%s in upstream \"%.*s\"", problem, STR_ARG(shown));
+        not_resolved(l, node, problem, shown);
         return NULL;
     }
     u = upstream_new(l, node, host_port);

@@ -495,16 +495,17 @@ static void init(struct lint *l, const struct snapshot *s, time_t now,
     l->report = (struct report){.arena = &l->arena, .problem = problem, .owner = owner};
 }
 
-void config_remind(const struct snapshot *s, time_t now,
+void config_remind(const struct snapshot *s, time_t now, bool is_first,
                    void (*problem)(void *owner, enum log_level level, struct str message),
                    void *owner)
 {
-    static file_lint *const rows[] = {lint_own, lint_ca_dates, lint_list_dates, lint_old_lists,
-                                      NULL};
+    static file_lint *const first[] = {lint_own, lint_ca_dates, lint_list_dates, NULL};
+    static file_lint *const daily[] = {lint_own, lint_ca_dates, lint_list_dates, lint_old_lists,
+                                       NULL};
     struct lint l;
     init(&l, s, now, problem, owner);
     for (size_t i = 0; i < s->http.servers.count; i++)
-        look_at_files(&l, s->http.servers.items[i], rows);
+        look_at_files(&l, s->http.servers.items[i], is_first ? first : daily);
     arena_deinit(&l.arena);
 }
 

@@ -99,7 +99,8 @@ static bool check_scheme(struct loader *l, const struct conf_node *node, struct 
                             "https:// in \"proxy_pass\" is not supported yet");
     if (str_starts_nocase(url, STR("http://")) || str_starts(url, STR("$")))
         return true;
-    return loader_error(l, node, "it must begin with http://", "invalid URL prefix");
+    return loader_error(l, node, "it must begin with http://", "invalid URL prefix in \"%.*s\"",
+                        STR_ARG(url));
 }
 
 bool set_proxy_pass(struct loader *l, const struct conf_node *node, void *field)

@@ -67,15 +67,14 @@ void builder_end_at_once(struct builder *b)
 
 /* ------------------------------------------------------------------ messages */
 
-/* From the day after the start on, which told for itself. */
+/* At the start, and each day. */
 static void remind_daily(struct builder *b)
 {
     int64_t now = clock_monotonic_ms();
 
     if (b->state != SERVING || b->app->remind == NULL || now < b->remind_at_ms)
         return;
-    if (b->remind_at_ms != 0)
-        b->app->remind(b->conf);
+    b->app->remind(b->conf, b->remind_at_ms == 0);
     b->remind_at_ms = now + DAY_MS;
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "builder_impl.h"
+#include "listen_set.h"
 #include "portcullis/base/clock.h"
 #include "portcullis/base/memory.h"
 #include "zone_set.h"
@@ -131,14 +132,6 @@ bool builder_get_zones(struct builder *b)
     return true;
 }
 
-static void log_listen_failure(const struct listen_spec *spec, const struct message_result *result)
-{
-    char text[ADDR_TEXT_MAX];
-
-    log_write_errno(&log_process, LOG_EMERG, result->err, "%s %.*s failed",
-                    listen_call_text(result->call), STR_ARG(addr_text_port(&spec->addr, text)));
-}
-
 /* Gathers the descriptors of as many results as they come in. */
 static bool receive_sockets(struct builder *b, struct address_sockets *to,
                             struct message_result *result)
@@ -187,7 +180,8 @@ static bool get_sockets_of(struct builder *b, size_t i, int *tries_left)
     while (!ask_for_sockets(b, i, &result)) {
         if (result.err == 0)
             return false;
-        log_listen_failure(&b->settings.listens[i], &result);
+        if (*tries_left == BIND_TRIES || result.err != EADDRINUSE)
+            listen_log_failure(&b->settings.listens[i].addr, result.call, result.err);
         if (result.err != EADDRINUSE || --*tries_left <= 0)
             return false;
         pause_ms(BIND_PAUSE_MS);

@@ -92,7 +92,7 @@ static void set_signal(struct command *c, const char *name)
             c->signal = signals[i].number;
             return;
         }
-    wrong(c, "invalid option: \"-s %s\"", name);
+    wrong(c, "invalid option: \"-s %s\"; it takes stop, quit, reopen or reload", name);
 }
 
 static void set_value(struct command *c, char option, const char *value)
@@ -165,6 +165,8 @@ static bool take_flag(struct command *c, char option)
 
 static void take_letters(struct command *c, const char *letters, struct words *w)
 {
+    if (*letters == '-')
+        wrong(c, "invalid option: \"-%s\"", letters);
     for (; *letters != '\0' && c->action != COMMAND_WRONG; letters++) {
         if (take_flag(c, *letters))
             continue;

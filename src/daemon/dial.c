@@ -5,7 +5,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* For each wait: connecting, sending, receiving. */
+/* For each wait: connecting, sending, receiving; a problem's words say it, too. */
 #define WAIT_SECONDS 5
 #define READ_SIZE    4096
 
@@ -56,6 +56,8 @@ bool dial_receive(struct dial *d)
     struct buf *to = d->tls != NULL ? &d->in : &d->plain;
     ssize_t n = recv(d->fd, buf_reserve(to, READ_SIZE), READ_SIZE, 0);
 
+    if (n < 0 && errno == EAGAIN)
+        return fail(d, "no answer within 5 seconds", 0);
     if (n < 0)
         return fail(d, "no answer", errno);
     if (n == 0)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -163,6 +164,26 @@ bool listen_set_get(struct listen_set *set, const struct listen_spec *spec, unsi
         add_fd(out, l);
     }
     return true;
+}
+
+void listen_log_failure(const struct addr *addr, enum listen_call failed, int err)
+{
+    static const struct {
+        int err;
+        const char *cure;
+    } cures[] = {
+        {EADDRINUSE, "; another program listens there: ss -ltnp shows which"},
+        {EADDRNOTAVAIL, "; no interface of this machine has that address"},
+        {EACCES, "; ports below 1024 are for root, or whoever has CAP_NET_BIND_SERVICE"},
+    };
+    const char *cure = "";
+    char text[ADDR_TEXT_MAX];
+
+    for (size_t i = 0; i < sizeof cures / sizeof cures[0] && failed == CALL_BIND; i++)
+        if (cures[i].err == err && addr_family(addr) != AF_UNIX)
+            cure = cures[i].cure;
+    log_write(&log_process, LOG_EMERG, "%s %.*s failed (%d: %s)%s", listen_call_text(failed),
+              STR_ARG(addr_text_port(addr, text)), err, strerror(err), cure);
 }
 
 /* ------------------------------------------------------------------ from and to other processes */

@@ -27,6 +27,8 @@ struct listen_fds {
 };
 bool listen_set_get(struct listen_set *set, const struct listen_spec *spec, unsigned wanted,
                     struct listen_fds *out, enum listen_call *failed);
+/* "bind() to 127.0.0.1:443 failed (98: Address already in use)", and what to do. */
+void listen_log_failure(const struct addr *addr, enum listen_call failed, int err);
 /* One that is there: with the options that may change between configurations. It is listened on
  * afterwards, whatever a worker did to it. False with errno. */
 bool listen_again(int fd, const struct listen_spec *spec);

@@ -182,9 +182,12 @@ static void on_failed_build(struct master *m)
         m->state = QUITTING;
         return;
     }
-    if (m->serving != NULL)
+    if (m->serving != NULL) {
+        log_write(&log_process, LOG_ERROR,
+                  "the reload failed: the configuration before it serves on");
         service_notify(
             "READY=1\nSTATUS=The last reload failed; the configuration before it serves");
+    }
     if (m->reload_asked)
         start_builder(m);
     else if (m->serving == NULL)

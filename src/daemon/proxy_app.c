@@ -199,12 +199,10 @@ static bool try_address(struct listen_set *set, const struct listen_conf *l)
     struct listen_spec spec = spec_of(l);
     struct listen_fds fds = {0};
     enum listen_call failed;
-    char text[ADDR_TEXT_MAX];
     bool ok = listen_set_get(set, &spec, 1, &fds, &failed) || errno == EADDRINUSE;
 
     if (!ok)
-        log_write_errno(&log_process, LOG_EMERG, errno, "%s %.*s failed", listen_call_text(failed),
-                        STR_ARG(addr_text_port(&l->addr, text)));
+        listen_log_failure(&l->addr, failed, errno);
     mem_free(fds.fds);
     return ok;
 }
@@ -378,11 +376,11 @@ static void on_reminder(void *owner, enum log_level level, struct str message)
     log_write(&log_process, level, "%.*s", STR_ARG(message));
 }
 
-static void remind(void *conf)
+static void remind(void *conf, bool is_first)
 {
     const struct loaded *l = conf;
 
-    config_remind(l->snapshot, time(NULL), on_reminder, NULL);
+    config_remind(l->snapshot, time(NULL), is_first, on_reminder, NULL);
 }
 
 const struct app proxy_app = {

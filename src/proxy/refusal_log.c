@@ -101,9 +101,9 @@ static void tell(const struct entry *e)
     char text[ADDR_TEXT_MAX];
     struct str from = addr_text(&e->from, text);
     struct log_context ctx = {.log = e->log};
-    log_write(&ctx, LOG_ERROR, "client certificate %s: %s: %llu more times, client: %.*s",
+    log_write(&ctx, LOG_ERROR, "client certificate %s: %s: %llu more time%s, client: %.*s",
               verb(e->is_report), refusal_code(e->why), (unsigned long long)e->repeats,
-              STR_ARG(from));
+              e->repeats == 1 ? "" : "s", STR_ARG(from));
 }
 
 void refusal_log_flush(struct refusal_log *r)

@@ -1,4 +1,5 @@
 """The command line and configuration errors, in nginx's words, with nginx's exit codes."""
+import socket
 import subprocess
 
 import pytest
@@ -88,7 +89,19 @@ def test_all_problems_are_reported_in_one_run(run):
 def test_port_in_use_is_a_clear_error(run, gate):
     done = run("-g", "daemon off;", text=BLOCK.replace("{port}", f"127.0.0.1:{gate.port}"))
     assert done.returncode == 1
-    assert "bind() to 127.0.0.1:%d failed (98: Address already in use)" % gate.port in done.stderr
+    assert "bind() to 127.0.0.1:%d failed (98: Address already in use); another program listens there" % gate.port in done.stderr
+    assert done.stderr.count("bind()") == 2, done.stderr  # the other one: still could not
+
+
+def test_an_address_that_is_not_here_is_a_clear_error(run):
+    done = run("-t", text=BLOCK.replace("{port}", "192.0.2.1:443"))
+    assert done.returncode == 1
+    assert "bind() to 192.0.2.1:443 failed (99: Cannot assign requested address); no interface of this machine" in done.stderr
+
+
+def test_a_start_tells_of_a_certificate_that_has_expired(proxy):
+    gate = proxy(BLOCK.replace("server.", "rogues/expired."))
+    gate.logged('rogues/expired.crt" (CN=client expired 2020-02-01) has expired in ')
 
 
 def test_harmless_directives_are_warned_about(run):
@@ -119,11 +132,18 @@ def test_check_says_whether_the_gate_is_healthy(run, gate, binary):
     assert check().returncode == 1
 
 
+def test_check_of_a_server_that_says_nothing_says_so(binary):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        done = subprocess.run([binary, "--check", "127.0.0.1:%d" % silent.getsockname()[1]], capture_output=True, text=True, timeout=WAIT)
+    assert done.returncode == 1 and done.stderr == "portcullis: unhealthy: no answer within 5 seconds\n", done.stderr
+
+
 def test_bad_configuration_at_reload_changes_nothing(gate):
     import signal
     gate.write("server { listn 443; }")
     gate.process.send_signal(signal.SIGHUP)
     gate.logged('unknown directive "listn"')
+    gate.logged("the reload failed: the configuration before it serves on")
     assert gate.curl().status == 200
 
 

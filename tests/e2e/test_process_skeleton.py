@@ -300,7 +300,7 @@ def test_an_address_in_use_is_said_in_nginx_words(daemon):
         assert d.process.wait(WAIT) == 1
         said = (d.folder / "output").read_text()
         assert f"[emerg] bind() to 127.0.0.1:{taken.getsockname()[1]} failed (98: Address already in use)" in said
-        assert "still could not bind()" in said
+        assert "still could not bind()" in said and said.count("failed (98") == 1, said
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])

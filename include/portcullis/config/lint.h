@@ -11,8 +11,9 @@
 void config_lint(const struct snapshot *s, time_t now,
                  void (*problem)(void *owner, enum log_level level, struct str message),
                  void *owner);
-/* What ends soon or has ended, of the files of servers: for whoever serves, once a day. */
-void config_remind(const struct snapshot *s, time_t now,
+/* What expires soon or has expired, of the files of servers: for whoever serves, at the start and
+ * once a day. is_first: what was told when the files were read is not told again. */
+void config_remind(const struct snapshot *s, time_t now, bool is_first,
                    void (*problem)(void *owner, enum log_level level, struct str message),
                    void *owner);
 

@@ -110,9 +110,9 @@ struct app {
     /* In the builder, of a child that load has started and that has ended: can nothing go on
      * without it? May be NULL. */
     bool (*needs)(void *conf, pid_t pid);
-    /* In the builder, once a day while it serves: the log says what is about to end. May be NULL.
-     */
-    void (*remind)(void *conf);
+    /* In the builder, when it serves and each day from then on: the log says what is about to end.
+     * May be NULL. */
+    void (*remind)(void *conf, bool is_first);
     /* For the tests; may be NULL. */
     void (*on_step)(void *conf, enum build_step step);
 };

@@ -81,7 +81,7 @@ Test(directive, all_problems_are_told_in_one_run)
     static const char *const parts[] = {
         "\"evnts\" in test.conf:1",          "\"foo\" in test.conf:3",
         "\"auth_basic\" is known",           "[warn] \"sendfile\"",
-        "directive in test.conf:7",          "invalid URL prefix in test.conf:8",
+        "directive in test.conf:7",          "invalid URL prefix in \"ftp://x\" in test.conf:8",
         "\"root\" directive in test.conf:8", "\"pid\" directive in test.conf:11",
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)

@@ -273,7 +273,7 @@ Test(lint, reminds_of_what_ends_and_has_ended)
         struct loaded c = config_of_tls(text);
         struct buf found = {0};
         cr_assert(c.s != NULL, "%s", config_problems(&c));
-        config_remind(c.s, time(NULL) + (time_t)rows[i].days * 86400, note, &found);
+        config_remind(c.s, time(NULL) + (time_t)rows[i].days * 86400, false, note, &found);
         buf_append_char(&found, '\0');
         const char *told = buf_str(&found).ptr;
         cr_expect(rows[i].finding ? strstr(told, rows[i].finding) != NULL : *told == '\0',

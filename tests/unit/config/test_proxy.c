@@ -162,7 +162,7 @@ Test(proxy_pass, problems)
         "or inside \"limit_except\" block in test.conf:1";
     static const struct problem_row rows[] = {
         {"location / { proxy_pass 127.0.0.1; }",
-         "invalid URL prefix in test.conf:1; it must begin with http://"},
+         "invalid URL prefix in \"127.0.0.1\" in test.conf:1; it must begin with http://"},
         {"location / { proxy_pass ftp://127.0.0.1; }", "invalid URL prefix"},
         {"location / { proxy_pass https://127.0.0.1; }",
          "https:// in \"proxy_pass\" is not supported yet in test.conf:1"},
