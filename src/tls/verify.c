@@ -259,6 +259,17 @@ static void fail_unanchored(struct search *s, enum rank rank, enum refusal refus
     buf_deinit(&f.words);
 }
 
+/* CAs that are called alike, or one that changed its key, puzzle whoever reads names alone. */
+static struct str unknown_issuer(const struct search *s, const struct cert *c)
+{
+    size_t count;
+    const struct trust_cert *known = trust_find(s->path.trust, c->issuer, &count);
+    for (size_t i = 0; i < count; i++)
+        if (name_equal(known[i].cert.subject, c->issuer))
+            return STR("has an issuer with a known CA's name and another key");
+    return STR("has an unknown issuer");
+}
+
 static void dead_end(struct search *s, const struct step *step)
 {
     const struct cert *c = s->path.certs[s->path.length - 1];
@@ -276,8 +287,7 @@ static void dead_end(struct search *s, const struct step *step)
         fail(s, RANK_SIGNATURE_BAD, REFUSAL_SIGNATURE_BAD, c,
              STR("has a signature that does not verify"));
     else if (!step->any)
-        fail_unanchored(s, RANK_ISSUER_UNKNOWN, REFUSAL_ISSUER_UNKNOWN, c,
-                        STR("has an unknown issuer"));
+        fail_unanchored(s, RANK_ISSUER_UNKNOWN, REFUSAL_ISSUER_UNKNOWN, c, unknown_issuer(s, c));
 }
 
 /* True: the path so far can be made a good one. */

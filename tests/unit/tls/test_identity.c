@@ -173,6 +173,10 @@ Test(identity, says_why_in_words_of_openssl_and_in_a_line_for_the_log)
         {"rogues/issuer-eku.chain.crt", "FAILED:unsuitable certificate purpose",
          "CN=my-server-only-ca has an extended key usage without clientAuth, issuer CN=my-ca, "
          "serial "},
+        {"rogues/false-ca.crt", "FAILED:unable to verify the first certificate",
+         "CN=client false-ca has an issuer with a known CA's name and another key, issuer "
+         "CN=my-ca, "
+         "serial "},
     };
     struct trust *t = trust_of("ca.crt", NULL);
     for (size_t n = 0; n < sizeof cases / sizeof *cases; n++) {
@@ -182,7 +186,7 @@ Test(identity, says_why_in_words_of_openssl_and_in_a_line_for_the_log)
                   STR_ARG(identity_verify_text(i)));
         cr_expect(str_starts(identity_detail(i), str_of(cases[n].detail)), "%.*s",
                   STR_ARG(identity_detail(i)));
-        bool about_issuer = n == 1 || n == 2;
+        bool about_issuer = n == 1 || n == 2 || n == 5;
         cr_expect_eq(identity_refusal_is_about_issuer(i), about_issuer);
         identity_unref(i);
     }
