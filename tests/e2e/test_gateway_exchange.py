@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from harness import WAIT, Connection, ScriptedUpstream, header_values, read_request, wait_until
+from harness import WAIT, Connection, ScriptedUpstream, header_values, read_request, small_answers, wait_until
 
 CONF = """events { %(events)s } http { log_format lines '$request|$status|$upstream_addr|$upstream_status|$request_completion|$body_bytes_sent';
   access_log {folder}/access.log lines; %(http)s server { listen {port}; %(server)s location / { %(location)s } } }"""
@@ -186,6 +186,23 @@ def test_connections_are_kept(proxy, scripted_upstream):
                       f"upstream app {{ server {a.address}; keepalive 4; keepalive_requests 3; }}"))
     assert ask(gate, 7) == "aaaaaaa"
     assert a.accepted == 3
+
+
+def test_a_connection_on_which_half_a_request_went_out_is_not_used_again(proxy, scripted_upstream):
+    """The next request would be the rest of the body."""
+    def answers_early(c):
+        c.until(b"\r\n\r\n")
+        c.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly")
+        small_answers(c)
+    a = scripted_upstream(answers_early)
+    gate = proxy(conf("proxy_request_buffering off; proxy_http_version 1.1; proxy_set_header Connection ''; proxy_pass http://app;",
+                      f"upstream app {{ server {a.address}; keepalive 4; }}"))
+    with gate.plain() as c:
+        c.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhe")
+        assert c.answer().body == b"early"
+    with gate.plain() as c:
+        assert c.get().body == b"early"
+    assert a.accepted == 2
 
 
 def test_a_kept_connection_is_not_shared_with_what_nobody_asked_for(proxy, scripted_upstream):
