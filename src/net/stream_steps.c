@@ -423,7 +423,7 @@ static void close_when_done(struct stream *s)
 
     if (s->after_flush != CLOSE_NONE && sent)
         stream_close(s, s->after_flush);
-    if (s->our_end == END_SENT && s->eof_told)
+    if (s->our_end == END_SENT && s->eof_told && buf_is_empty(&s->in))
         stream_close(s, CLOSE_DONE);
 }
 

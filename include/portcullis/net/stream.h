@@ -64,7 +64,8 @@ void stream_pause(struct stream *s);
 /* on_data comes again, from the loop, also for octets left before. */
 void stream_resume(struct stream *s);
 /* No more writes will come: what is queued goes out, then close_notify and FIN; reading goes on.
- * When the peer's end has come too (on_eof), the stream closes by itself: CLOSE_DONE. */
+ * When the peer's end has come too (on_eof) and what came before it was taken, the stream closes by
+ * itself: CLOSE_DONE. */
 void stream_shutdown(struct stream *s);
 /* Any time, any number of times. Queued octets are dropped; on_close comes from the loop. */
 void stream_close(struct stream *s, enum close_reason why);
