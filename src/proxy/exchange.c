@@ -253,6 +253,7 @@ static void on_open(void *owner)
         return;
     exchange_try(x)->connect_ms = clock_monotonic_ms() - x->attempt_ms;
     x->state = EXCHANGE_CONNECTED;
+    x->req->next_step = REQUEST_ADMIT; /* now it is said for whom: is he still let in? */
     request_resume(x->req);
 }
 

@@ -24,6 +24,7 @@ static enum step_result step_route(struct request *req)
 static void check_client(struct request *req)
 {
     req->is_checked = true;
+    req->checked_ms = clock_monotonic_ms();
     req->check_failed = !access_check_client(req); /* then it answered, and next_step says so */
 }
 
@@ -127,13 +128,12 @@ static enum step_result step_locate(struct request *req)
     }
 }
 
-/* Certificates end and trust changes while a request waits for its turn, or for its body. What was
- * refused shows its page. */
+/* Certificates end and trust changes while a request waits: for its turn, its body, an address, an
+ * upstream before this one. What was refused shows its page. */
 static bool has_waited(const struct request *req)
 {
-    bool waited = req->limit_req == LIMIT_DELAYED || req->spool != NULL;
-
-    return waited && !req->check_failed && req->refusal == REFUSAL_NONE;
+    return req->checked_ms != clock_monotonic_ms() && !req->check_failed &&
+           req->refusal == REFUSAL_NONE;
 }
 
 static enum step_result step_admit(struct request *req)

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from harness import SLOWER, WAIT, Connection, wait_until
+from test_gateway_exchange import name_server
 
 VERSIONS = [pytest.param(ssl.TLSVersion.TLSv1_2, id="1.2"), pytest.param(ssl.TLSVersion.TLSv1_3, id="1.3")]
 CRL = "ssl_crl {certs}/rogues/crl.pem;"
@@ -247,6 +248,53 @@ def test_whose_body_came_late_is_judged_when_it_is_there(proxy, upstream, framin
         assert answer.status == 403 and answer.json()["reason"] == "cert_revoked"
         assert good.answer().status == 200
     assert [r["body"] for r in upstream.requests] == ["body"]
+
+
+class Late(dict):
+    """What is looked up in it takes until somebody says so."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.asked, self.may_answer = threading.Event(), threading.Event()
+
+    def get(self, *args):
+        self.asked.set()
+        self.may_answer.wait(WAIT)
+        return super().get(*args)
+
+
+@pytest.mark.parametrize("waits_for", ["an address", "an upstream before", "a redirect", "an error page"])
+def test_who_had_to_wait_for_another_is_judged_before_anything_is_said_for_him(proxy, upstream, scripted_upstream, waits_for):
+    late = Late({"app.test": "127.0.0.1"})
+    dns = name_server(late)
+
+    def fails(c):
+        c.until(b"\r\n\r\n")
+        late.get("")
+        if waits_for != "an upstream before":
+            c.send("HTTP/1.1 %s\r\nX-Accel-Redirect: /other\r\nContent-Length: 0\r\n\r\n" % (
+                "200 OK" if waits_for == "a redirect" else "500 Oh"))
+    first = f"127.0.0.1:{scripted_upstream(fails).port}"
+    http = "upstream app { server %s; server %s backup; } " % (first, upstream.address)
+    to = {"an address": f"set $to app.test; proxy_pass http://$to:{upstream.port};", "an upstream before": "proxy_pass http://app;",
+          "a redirect": f"proxy_pass http://{first};",
+          "an error page": f"proxy_ignore_headers X-Accel-Redirect; proxy_intercept_errors on; error_page 500 = /other; proxy_pass http://{first};"}
+    more = "resolver 127.0.0.1:%d ipv6=off; location /other { proxy_pass http://%s; }" % (dns.getsockname()[1], upstream.address)
+    gate = proxy(http + block(more, location=to[waits_for]))
+    try:
+        with gate.tls("revoked") as revoked, gate.tls() as good:
+            for c in revoked, good:
+                c.send("GET / HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n")
+            assert late.asked.wait(WAIT)
+            reload(gate, http + block(CRL + more, location=to[waits_for]))
+            gate.logged("1 open connection is no longer permitted")
+            late.may_answer.set()
+            assert good.answer().status == 200
+            answer = revoked.answer()
+            assert answer.status == 403 and answer.json()["reason"] == "cert_revoked"
+    finally:
+        dns.close()
+    assert len(upstream.requests) == 1
 
 
 def test_whose_certificate_ended_while_his_body_came_is_refused(proxy, upstream):

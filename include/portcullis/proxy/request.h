@@ -98,6 +98,7 @@ struct request {
     const struct location_conf *outer_location; /* the location itself */
     bool is_checked; /* access_check_client was called (a malformed request may reach admit without)
                       */
+    int64_t checked_ms; /* when it last was */
     bool check_failed; /* and said no: error_page may still show a page, but leads to no upstream of
                           a server that verifies */
     unsigned redirects; /* internal ones and rewrites so far; 10 is the end: 500 */
