@@ -175,8 +175,8 @@ static void abort_response(struct request *req, enum close_reason why)
         count_unsent(req);
         return;
     }
-    if (!req->response_started) {
-        stream_close(c->stream, why);
+    if (!req->response_started) { /* the end of the answer before may still be here (is_sent) */
+        stream_close_after_flush(c->stream, why, req->location->send_timeout_ms);
         return;
     }
     /* Where closing is how a body ends, a plain end would make it look whole. */

@@ -538,6 +538,28 @@ def test_pipelined_requests_are_answered_in_order(proxy, upstream):
     assert [r["target"] for r in upstream.requests] == ["/1", "/2", "/4"]
 
 
+@pytest.mark.parametrize("after", ["GET /444 HTTP/1.1\r\nHost: localhost\r\n\r\n", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n"],
+                         ids=["444", "timeout"])
+def test_a_request_that_gets_no_answer_takes_nothing_from_those_before(proxy, upstream, after):
+    """The client reads late: the last of what it was answered waits here for room."""
+    own, size = "GET /own HTTP/1.1\r\nHost: localhost\r\n\r\n", 8000
+    gate = proxy(conf("client_body_timeout 100ms; proxy_pass http://%s;" % upstream.address,
+                      server="location /own { return 200 %s; } location /444 { return 444; }" % ("x" * size)))
+
+    def reading_late(text):
+        c = gate.plain()
+        c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        c.send(text)
+        time.sleep(0.3)
+        return c
+    with reading_late(own * 1400):
+        fit = len(lines(gate))
+    for count in range(fit - 2, fit + 4):
+        with reading_late(own * count + after) as c:
+            assert [len(c.answer().body) for _ in range(count)] == [size] * count
+            assert c.is_closed()
+
+
 def test_keepalive_requests(proxy, upstream):
     gate = proxy(conf("keepalive_requests 2; proxy_pass http://%s;" % upstream.address))
     with gate.plain() as c:
