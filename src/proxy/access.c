@@ -296,7 +296,7 @@ bool access_check_location(struct request *req)
 bool access_still_admits(struct request *req)
 {
     struct access_verdict verdict = ask(req, req->location);
-    if (verdict.kind == ACCESS_PASSES)
+    if (verdict.kind != ACCESS_REFUSED) /* error_page 497 leads only to where nobody is asked */
         return true;
     struct tls_session *tls = stream_tls(client_stream(req->client));
     struct identity *id = tls ? tls_session_identity(tls) : NULL;

@@ -138,7 +138,7 @@ static bool may_be_said_again(struct exchange *x, unsigned allowed)
 {
     const struct request *req = x->req;
 
-    if (req->response_started || req->body_is_lost)
+    if (req->body_is_lost)
         return false;
     count_sent(x);
     if (exchange_try(x)->bytes_sent == 0 || x->is_idempotent)
@@ -178,6 +178,11 @@ static enum peer_result result_of(unsigned bit)
 void exchange_fault(struct exchange *x, unsigned bit, unsigned status, enum close_reason why)
 {
     struct request *req = x->req;
+
+    if (req->response_started) { /* who answered is none that fails */
+        request_abort(req, status, why);
+        return;
+    }
     bool stale = was_stale(x, bit);
     bool again = stale || exchange_may_try_next(x, bit);
 

@@ -45,12 +45,6 @@ static void complete(struct exchange *x, bool self_delimited)
     request_resume(req);
 }
 
-static void truncated(struct exchange *x)
-{
-    exchange_log(x, LOG_ERROR, 0, "upstream prematurely closed connection");
-    request_abort(x->req, 502, CLOSE_ABORTED);
-}
-
 /* ------------------------------------------------------------------ head */
 
 static unsigned next_bit(unsigned status)
@@ -102,9 +96,12 @@ static bool on_switching(struct exchange *x)
         bad_response(x, "101 without an Upgrade in the request");
         return false;
     }
-    keep_facts(x);
-    if (!forward_response_head(req, &x->parser.response))
+    if (!x->request_sent || !req->client->h1.body_ended) { /* RFC 9110, 7.8 */
+        bad_response(x, "101 before the end of the request");
         return false;
+    }
+    keep_facts(x);
+    (void)forward_response_head(req, &x->parser.response); /* it leads nowhere else */
     respond_finish_head(req);
     h1_parser_body(&x->parser, (struct framing){.kind = BODY_UNTIL_CLOSE});
     req->must_close = true;
@@ -168,16 +165,6 @@ static void send_to_client(struct exchange *x, struct str data)
         x->client_full = true;
 }
 
-static void on_error(struct exchange *x)
-{
-    if (x->state == EXCHANGE_WAITING) {
-        bad_response(x, x->parser.problem);
-        return;
-    }
-    exchange_log(x, LOG_ERROR, 0, "upstream sent invalid response: %s", x->parser.problem);
-    request_abort(x->req, 502, CLOSE_ABORTED);
-}
-
 static void read_response(struct exchange *x, struct buf *in)
 {
     while (is_active(x) && !x->client_full) {
@@ -198,7 +185,7 @@ static void read_response(struct exchange *x, struct buf *in)
             complete(x, !x->upstream_ended);
             return;
         case H1_ERROR:
-            on_error(x);
+            bad_response(x, x->parser.problem);
             return;
         }
     }
@@ -227,7 +214,7 @@ void exchange_on_response_data(struct exchange *x, struct buf *in)
     /* A new attempt may have begun meanwhile. */
     if (attempt < x->req->tries.count)
         x->req->tries.items[attempt].bytes_received += before - buf_len(in);
-    if (x->upstream_ended && buf_is_empty(in) && !x->client_full)
+    if (x->upstream_ended && buf_is_empty(in))
         exchange_on_response_eof(x);
 }
 
@@ -265,7 +252,7 @@ void exchange_on_response_eof(struct exchange *x)
         if (h1_parser_eof(&x->parser) && h1_parser_next(&x->parser, &nothing) == H1_END)
             complete(x, false);
         else
-            truncated(x);
+            exchange_on_early_eof(x);
         return;
     default:
         return;

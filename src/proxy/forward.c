@@ -199,14 +199,14 @@ static bool names_h2c(struct str value)
 }
 
 /* RFC 9110, 7.8: only what the client asked for in HTTP/1.1 and the configuration passes on; h2c
- * never. */
+ * never, nor for an error page that goes out with a status of its own. */
 static bool asks_for_upgrade(const struct request *req, const struct set_fields *set)
 {
     const struct set_field *upgrade = find_set(set, STR("Upgrade"));
     const struct set_field *connection = find_set(set, STR("Connection"));
 
     if (upgrade == NULL || connection == NULL || upgrade->value.len == 0 ||
-        names_h2c(upgrade->value))
+        names_h2c(upgrade->value) || req->error_status != 0)
         return false;
     return req->head.version == HTTP_1_1 && headers_has(&req->head.headers, HEADER_UPGRADE) &&
            header_list_has(connection->value, STR("upgrade"));

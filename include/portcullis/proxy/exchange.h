@@ -83,7 +83,7 @@ struct upstream_try *exchange_try(struct exchange *x); /* the running one */
 /* The attempt failed: another peer, or status for the client. bit is one of NEXT_. */
 void exchange_fault(struct exchange *x, unsigned bit, unsigned status, enum close_reason why);
 bool exchange_may_try_next(struct exchange *x, unsigned bit);
-/* The backend closed before the response's head was there. */
+/* The backend closed before the response's end. */
 void exchange_on_early_eof(struct exchange *x);
 /* Its last call (stream_events.on_close). */
 void exchange_on_backend_close(struct exchange *x, enum close_reason why);
