@@ -311,8 +311,15 @@ static bool was_intercepted(struct request *req, const struct proxy_conf *conf,
 {
     if (!conf->intercept_errors || from->status < 300)
         return false;
-    if (!respond_error_page(req, from->status))
+    struct headers carried = req->carried;
+    if (from->status == 401) /* the page asks for the same credentials */
+        HEADERS_FOR(it, &from->headers)
+            if (it->id == HEADER_WWW_AUTHENTICATE)
+                headers_add(&req->carried, &req->arena, it->name, it->value);
+    if (!respond_intercepted(req, from->status)) {
+        req->carried = carried;
         return false;
+    }
     exchange_release(req);
     return true;
 }
@@ -363,14 +370,6 @@ static void keep_upgrade(struct request *req, struct headers *h, const struct re
     headers_add(h, &req->arena, STR("Connection"), STR("upgrade"));
 }
 
-static void take_carried(struct request *req, struct headers *h)
-{
-    HEADERS_FOR(it, &req->carried) {
-        if (it->id == HEADER_SET_COOKIE || headers_find_name(h, it->name) == NULL)
-            headers_add(h, &req->arena, it->name, it->value);
-    }
-}
-
 static void fill_response(struct request *req, const struct proxy_conf *conf,
                           const struct response_head *from)
 {
@@ -387,7 +386,6 @@ static void fill_response(struct request *req, const struct proxy_conf *conf,
             headers_add(&to->headers, &req->arena, it->name, it->value);
     }
     keep_upgrade(req, &to->headers, from);
-    take_carried(req, &to->headers);
     proxy_redirect_apply(req, &to->headers);
     req->status = from->status;
 }

@@ -93,6 +93,14 @@ static void add_missing(struct request *req, enum header_name id, struct str val
         headers_add(h, &req->arena, header_name_text(id), value);
 }
 
+static void add_carried(struct request *req)
+{
+    struct headers *h = &req->response.headers;
+    HEADERS_FOR(it, &req->carried)
+        if (it->id == HEADER_SET_COOKIE || !headers_find_name(h, it->name))
+            headers_add(h, &req->arena, it->name, it->value);
+}
+
 void respond_finish_head(struct request *req)
 {
     struct response_head *head = &req->response;
@@ -101,6 +109,7 @@ void respond_finish_head(struct request *req)
         head->reason = STR_NONE;
     }
     req->status = head->status;
+    add_carried(req);
     add_missing(req, HEADER_SERVER, server_text(req));
     add_missing(req, HEADER_DATE, arena_str(&req->arena, clock_text_http()));
     if (req->refusal != REFUSAL_NONE) { /* whatever page error_page found for it */
@@ -246,6 +255,16 @@ bool respond_error_page(struct request *req, unsigned status)
         return true;
     unsigned also = status_find(status)->also;
     return also && take_over(req, also, status);
+}
+
+bool respond_intercepted(struct request *req, unsigned status)
+{
+    if (!req->in_error_page)
+        return respond_error_page(req, status);
+    if (!find_error_page(req->location, status))
+        return false;
+    send_page(req, status, STR_NONE);
+    return true;
 }
 
 /* ---- what others call ---- */

@@ -136,7 +136,7 @@ struct request {
     struct str proxy_host, proxy_port; /* $proxy_host, $proxy_port as the connect step found them;
                                           ptr NULL before: then location->proxy's */
     VEC(struct upstream_try) tries;
-    struct headers carried;           /* from a response whose X-Accel-Redirect was followed */
+    struct headers carried;           /* from a response that another one stands in for */
     struct headers *upstream_headers; /* of the last response: $upstream_http_ */
     struct headers *upstream_trailers;
     struct exchange *exchange; /* NULL: not proxied */
@@ -241,9 +241,11 @@ void respond_text(struct request *req, unsigned status, struct str body, struct 
 void respond_redirect(struct request *req, unsigned status, struct str url);
 /* req->refusal: 403 (or 421) by Accept: HTML, JSON, text; no-store; close. */
 void respond_refusal(struct request *req);
-/* Whether error_page of the location takes status over; then the request goes on elsewhere. Called
- * also for intercepted responses. */
+/* Whether error_page of the location takes status over; then the request goes on elsewhere. */
 bool respond_error_page(struct request *req, unsigned status);
+/* The same for a status of an upstream. To what an error page's upstream says, and error_page
+ * names, the answer is the built-in page. */
+bool respond_intercepted(struct request *req, unsigned status);
 /* add_header, Server, Date as they must go out; for own answers and the upstream's alike.
  * Connection, Keep-Alive and Transfer-Encoding are the transport's. Server and Date that are there
  * already (proxy_pass_header) stay. */

@@ -153,6 +153,7 @@ Test(forward, accel_redirect_and_interception)
         {"/up", "404 page"},
         {"/caught", "503 page"},
         {"/caught-ok", "200 page"},
+        {"/caught-twice", "503"},
         {"/passed", "503 upstream's"},
         {"/chain", "502 upstream's"},
         {"/inner/x", "404 page"},
@@ -175,8 +176,27 @@ Test(forward, accel_redirect_and_interception)
         "}"
         "location /caught-ok { proxy_intercept_errors on; error_page 503 =200 /page; proxy_pass "
         "http://up; }"
+        "location /caught-twice { proxy_intercept_errors on; error_page 503 =200 /twice; "
+        "proxy_pass http://up; }"
+        "location /twice { proxy_intercept_errors on; error_page 503 /page; proxy_pass http://up; }"
         "location /page { return 200 page; }"
         "location /chain { error_page 502 @next; proxy_pass http://127.0.0.1:1; }"
         "location @next { proxy_pass http://up; } }",
         rows);
+}
+
+Test(forward, a_page_for_401_asks_for_the_same_credentials)
+{
+    server_start("upstream up { server LISTEN; }"
+                 "server { listen LISTEN; server_name echo.test; add_header WWW-Authenticate "
+                 "'Bearer realm=x' always; return 401; }" GATE
+                 "proxy_intercept_errors on; error_page 401 /page; location / { proxy_pass "
+                 "http://up; } location /page { return 200 page; } location /other { error_page "
+                 "404 /page; proxy_hide_header WWW-Authenticate; proxy_pass http://up; } }");
+    const char *answer = server_ask("/");
+    cr_expect(strstr(answer, "401 ") && strstr(answer, "\r\nWWW-Authenticate: Bearer realm=x\r\n"),
+              "%s", answer);
+    answer = server_ask("/other");
+    cr_expect(strstr(answer, "401 ") && !strstr(answer, "WWW-Authenticate"), "%s", answer);
+    server_stop();
 }
