@@ -35,7 +35,6 @@ static bool read_redirect_pair(struct loader *l, const struct conf_node *node,
     return regex_compile(l, node, str_from(from, nocase ? 2 : 1), nocase, &r->regex);
 }
 
-/* "off" is the only one of its block, wherever it stands. */
 static bool set_redirect(struct loader *l, const struct conf_node *node, void *field)
 {
     struct proxy_conf *p = &loader_location(l)->proxy;
@@ -44,10 +43,11 @@ static bool set_redirect(struct loader *l, const struct conf_node *node, void *f
     if (!(node->count == 1 ? read_redirect_word(l, node, &r.kind)
                            : read_redirect_pair(l, node, &r)))
         return false;
-    if (p->redirects.count > 0 && p->redirects.items[0].kind == REDIRECT_OFF)
-        return true;
-    if (r.kind == REDIRECT_OFF)
-        p->redirects.count = 0;
+    bool has_off = r.kind == REDIRECT_OFF ||
+                   (p->redirects.count > 0 && p->redirects.items[0].kind == REDIRECT_OFF);
+    if (has_off && p->redirects.count > 0)
+        return loader_error(l, node, "\"off\" stands alone",
+                            "\"proxy_redirect\" directive is duplicate");
     *VEC_PUSH(l->arena, &p->redirects) = r;
     return true;
 }

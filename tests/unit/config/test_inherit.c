@@ -127,13 +127,11 @@ Test(inherit, proxy_redirect)
 {
     struct loaded c = config_of_http(
         "proxy_redirect a b; server { listen 8080; location / { } location /off { proxy_redirect "
-        "off; } location /default { proxy_redirect default; proxy_redirect ~c d; } location /never "
-        "{ proxy_redirect a b; proxy_redirect off; proxy_redirect default; } }");
+        "off; } location /default { proxy_redirect default; proxy_redirect ~c d; } }");
     cr_assert(c.s != NULL, "%s", config_problems(&c));
     expect_redirects(&c, "/", 1, (enum redirect_kind[]){REDIRECT_PREFIX});
     expect_redirects(&c, "/off", 1, (enum redirect_kind[]){REDIRECT_OFF});
     expect_redirects(&c, "/default", 2, (enum redirect_kind[]){REDIRECT_DEFAULT, REDIRECT_REGEX});
-    expect_redirects(&c, "/never", 1, (enum redirect_kind[]){REDIRECT_OFF});
     config_end(&c);
 }
 

@@ -169,6 +169,8 @@ Test(proxy_pass, problems)
         {"location / { proxy_pass https://$host; }", "is not supported yet"},
         {"location / { proxy_pass http://; }", "no host in upstream"},
         {"location / { proxy_pass http:///x; }", "no host in upstream"},
+        {"proxy_redirect off; proxy_redirect a b;", "\"proxy_redirect\" directive is duplicate"},
+        {"proxy_redirect a b; proxy_redirect off;", "\"proxy_redirect\" directive is duplicate"},
         {"location / { proxy_pass http://none.invalid; }",
          "host not found in upstream \"none.invalid\" in test.conf:1"},
         {"location / { proxy_pass http://127.0.0.1:x; }", "invalid port in upstream"},

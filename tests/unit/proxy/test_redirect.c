@@ -24,7 +24,6 @@ Test(redirect, location_of_an_upstream)
         {"/regex/other", "302 -> http://other.example/"},
         {"/both/", "302 -> http://localhost:P/both/x"},
         {"/first/", "302 -> http://localhost:P/first/x"},
-        {"/never/", "302 -> http://127.0.0.1:P/up/x"},
         {"/plain/", "302 -> http://localhost:P/plain/z"},
         {"/variable/", "302 -> http://localhost/v/variable/x"},
     };
@@ -40,8 +39,6 @@ Test(redirect, location_of_an_upstream)
                  "  proxy_redirect http://nowhere.example/ /; proxy_redirect default; }"
                  "location /first/ { proxy_pass http://LISTEN/up/; " HOST
                  "  proxy_redirect default; proxy_redirect http://LISTEN/up/ /second/; }"
-                 "location /never/ { proxy_pass http://LISTEN/up/; " HOST
-                 "  proxy_redirect http://LISTEN/up/ /x/; proxy_redirect off; }"
                  "location /plain/ { proxy_pass http://LISTEN; " HOST "}"
                  "location /variable/ { proxy_pass http://LISTEN/up/; " HOST
                  "  proxy_redirect http://$proxy_host/up/ http://$host/v$uri; } }" UPSTREAM,
