@@ -167,3 +167,35 @@ Test(session_data, records_are_as_small_as_the_client_wants)
     buf_deinit(&out);
     pair_free(&p);
 }
+
+/* So many octets of warnings, 100 at a time, or fewer if that ends the connection. */
+static void warn_for(struct pair *p, size_t octets)
+{
+    for (size_t sent = 0; sent < octets && tls_session_status(p->server) == TLS_OPEN;) {
+        p->client->wire_out = &p->to_server;
+        session_wake(p->client);
+        for (int i = 0; i < 100; i++)
+            (void)mbedtls_ssl_send_alert_message(&p->client->ssl, MBEDTLS_SSL_ALERT_LEVEL_WARNING,
+                                                 MBEDTLS_SSL_ALERT_MSG_USER_CANCELED);
+        p->client->wire_out = NULL;
+        sent += buf_len(&p->to_server);
+        pair_run(p);
+    }
+}
+
+Test(session_data, too_many_records_without_data_end_the_connection)
+{
+    static const struct suite *const both[] = {&suites[0], &suites[3]};
+    for (size_t i = 0; i < 2; i++) {
+        struct pair p = open_pair(both[i]);
+        for (int round = 0; round < 3; round++) {
+            warn_for(&p, 60000);
+            expect_passage(&p, STR("data between them"), both[i]->name);
+        }
+        warn_for(&p, 80000);
+        cr_expect_eq(tls_session_status(p.server), TLS_FAILED, "%s", both[i]->name);
+        cr_expect_str_eq(tls_session_problem(p.server),
+                         "the peer sent too many records without data", "%s", both[i]->name);
+        pair_free(&p);
+    }
+}
