@@ -26,8 +26,10 @@ static void warn_of_plain(struct loader *l, const struct server_conf *s,
 {
     bool asks = s->tls.verify != TLS_VERIFY_OFF && s->tls.verify != outer->tls.verify;
     if (asks || s->tls.location_verifies)
-        report_warn(&l->report, &s->pos, "write listen ... ssl",
-                    "\"ssl_verify_client\" has no effect in a server without TLS");
+        report_warn(
+            &l->report, &s->pos, "write listen ... ssl",
+            "\"ssl_verify_client\" has no effect in a server without TLS: nobody is asked for a "
+            "certificate");
 }
 
 /* nginx shows the default server's certificate for a server that has none; its check of clients

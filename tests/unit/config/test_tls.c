@@ -75,7 +75,8 @@ Test(tls, problems)
         {"server { listen 8443 ssl; % ssl_client_certificate @/none; ssl_verify_client on; }",
          "/none\""},
         {"server { listen 8080; ^ ssl_verify_client on; }",
-         "[warn] \"ssl_verify_client\" has no effect in a server without TLS"},
+         "[warn] \"ssl_verify_client\" has no effect in a server without TLS: nobody is asked for "
+         "a certificate"},
         {"server { listen 8443 ssl; % ssl_crl @/none; }", "/none\""},
         {"server { ssl_certificate data:x; }", "invalid value \"data:x\" in \"ssl_certificate\" "
                                                "directive in test.conf:1; \"data:\" is not "
@@ -107,7 +108,8 @@ Test(tls, verify_client_by_location)
          "[emerg] no ssl_client_certificate or ssl_trusted_certificate for ssl_verify_client in "
          "test.conf:1"},
         {"server { listen 8080; location / { ssl_verify_client on; return 200; } }",
-         "[warn] \"ssl_verify_client\" has no effect in a server without TLS"},
+         "[warn] \"ssl_verify_client\" has no effect in a server without TLS: nobody is asked for "
+         "a certificate"},
         {"server { listen 8080; location / { ssl_verify_client maybe; } }",
          "[emerg] invalid value \"maybe\""},
         {"server { listen 8080; location / { if ($host) { ssl_verify_client on; } } }",
