@@ -20,8 +20,7 @@
 enum {
     SENT_MAX = 64, /* certificates that a client may send */
     PATH_MAX_LENGTH = VERIFY_PATH_MAX,
-    WORK_MAX = 32,  /* of one verdict, in checks of a signature by P-256 or RSA-4096 */
-    PATHS_MAX = 64, /* complete paths judged, and dead ends */
+    WORK_MAX = 32, /* of one verdict, in checks of a signature by P-256 or RSA-4096 */
 };
 
 /* How much a failure says; the highest is reported, of equals the first. */
@@ -40,8 +39,8 @@ struct search {
     struct cert *sent;
     size_t sent_count;
 
-    struct path path; /* as far as it has come */
-    unsigned work_left, paths_left;
+    struct path path;   /* as far as it has come */
+    unsigned work_left; /* each step of a path costs some */
 
     enum rank rank; /* of the failure below */
     enum refusal refusal;
@@ -154,7 +153,7 @@ static bool is_in_path(const struct search *s, const struct cert *c)
 
 static bool is_out_of_budget(const struct search *s)
 {
-    return s->work_left == 0 || s->paths_left == 0;
+    return s->work_left == 0;
 }
 
 static bool was_sent(const struct search *s, const struct cert *c)
@@ -201,7 +200,7 @@ static bool signature_checks_out(struct search *s, const struct cert *c, const s
 
 /* What the candidates of one step amounted to. */
 struct step {
-    bool any, forged, signed_by_one;
+    bool forged, signed_by_one;
     const struct cert *unsupported; /* whose signature or key it is; NULL: nobody's */
 };
 
@@ -212,7 +211,6 @@ static bool try_issuer(struct search *s, struct step *step, const struct cert *i
     if (is_out_of_budget(s) || is_in_path(s, issuer) || !cert_may_be_issued_by(c, issuer) ||
         !may_read_key(s, issuer))
         return false;
-    step->any = true;
     if (c->algorithm.pk == MBEDTLS_PK_NONE || issuer->key_problem != REFUSAL_NONE) {
         step->unsupported = c->algorithm.pk == MBEDTLS_PK_NONE ? c : issuer;
         return false;
@@ -273,8 +271,6 @@ static struct str unknown_issuer(const struct search *s, const struct cert *c)
 static void dead_end(struct search *s, const struct step *step)
 {
     const struct cert *c = s->path.certs[s->path.length - 1];
-    if (s->paths_left > 0)
-        s->paths_left--;
     if (is_out_of_budget(s))
         fail(s, RANK_BUDGET, REFUSAL_CHAIN_TOO_COMPLEX, c, STR("takes too much work to check"));
     else if (step->signed_by_one)
@@ -286,7 +282,7 @@ static void dead_end(struct search *s, const struct step *step)
     else if (step->forged)
         fail(s, RANK_SIGNATURE_BAD, REFUSAL_SIGNATURE_BAD, c,
              STR("has a signature that does not verify"));
-    else if (!step->any)
+    else
         fail_unanchored(s, RANK_ISSUER_UNKNOWN, REFUSAL_ISSUER_UNKNOWN, c, unknown_issuer(s, c));
 }
 
@@ -294,11 +290,8 @@ static void dead_end(struct search *s, const struct step *step)
 static bool extend(struct search *s)
 {
     const struct cert *c = s->path.certs[s->path.length - 1];
-    if (trust_is_anchor(s->path.trust, c, s->path.rules)) {
-        if (s->paths_left > 0)
-            s->paths_left--;
+    if (trust_is_anchor(s->path.trust, c, s->path.rules))
         return judge(s);
-    }
     if (s->path.length == PATH_MAX_LENGTH) {
         fail(s, RANK_BUDGET, REFUSAL_CHAIN_TOO_COMPLEX, c, STR("is too far from the client's"));
         return false;
@@ -362,7 +355,6 @@ static enum refusal verify(struct search *s, const struct str *chain_der, size_t
     }
     s->sent = mem_zalloc(count * sizeof(struct cert));
     s->work_left = WORK_MAX;
-    s->paths_left = PATHS_MAX;
     s->refusal = REFUSAL_INTERNAL;
     bool good = false;
     if (read_sent(s, chain_der, count)) {
