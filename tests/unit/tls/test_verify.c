@@ -442,6 +442,39 @@ Test(verify, widens_both_ends_by_the_clock_skew)
     buf_deinit(&detail);
 }
 
+/* Until then what is open may go on without being judged again. */
+Test(verify, keeps_the_good_path_until_the_first_of_it_ends)
+{
+    struct buf out = command_output(
+        "exec 2>/dev/null; mkdir ends && cd ends && printf basicConstraints=CA:TRUE >ca.ext && "
+        "openssl req -new -key ../client.key -subj /CN=ends | openssl x509 -req -CA ../ca.crt "
+        "-CAkey ../ca.key -set_serial 1 -extfile ca.ext -days 2 -out ca.crt && for days in 1 3; do "
+        "openssl req -new -key ../server.key -subj /CN=leaf | openssl x509 -req -CA ca.crt -CAkey "
+        "../client.key -set_serial 2 -days $days -out $days.crt; cat ca.crt >>$days.crt; done");
+    const char *const files[] = {"ends/1.crt", "ends/3.crt"};
+    const struct verify_rules r = {.depth = 1, .rsa_bits = 2048, .clock_skew = 60};
+    struct trust *t = trust_of("ca.crt", NULL);
+    for (size_t first = 0; first < 2; first++) {
+        struct chain c = {.count = 0};
+        struct buf detail = {0};
+        struct verify_path path;
+        struct cert cert;
+        const char *problem;
+        chain_add(&c, files[first]);
+        cr_assert(cert_read(&cert, c.list[first], &problem));
+        cr_expect_eq(verify_chain_path(t, c.list, 2, time(NULL), &r, &detail, &path), REFUSAL_NONE,
+                     "%.*s", STR_ARG(buf_str(&detail)));
+        cr_expect_eq(path.valid_until, cert.not_after + 60);
+        cr_assert_eq(path.count, 3);
+        cr_expect(str_eq(path.der[0], c.list[0]) && str_eq(path.der[1], c.list[1]));
+        cert_deinit(&cert);
+        chain_free(&c);
+        buf_deinit(&detail);
+    }
+    trust_free(t);
+    buf_deinit(&out);
+}
+
 Test(verify, asks_revocation_lists_as_far_as_the_rules_say)
 {
     static const struct {
