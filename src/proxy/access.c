@@ -75,7 +75,7 @@ struct access_verdict access_judge(const struct access_facts *f)
     if (!f->connection_is_tls)
         return (struct access_verdict){.kind = ACCESS_PLAIN_HTTP};
     struct access_verdict v = judge_tls(f);
-    if (f->mode != TLS_VERIFY_REPORT || v.kind != ACCESS_REFUSED || f->is_orphan)
+    if (f->mode != TLS_VERIFY_REPORT || f->is_orphan)
         return v;
     return (struct access_verdict){
         .kind = ACCESS_PASSES, .reported = v.refusal, .identity_counts = v.identity_counts};

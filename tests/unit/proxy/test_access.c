@@ -189,7 +189,7 @@ Test(access, host_of_another_server)
 /* Whose server is gone from the configuration is not judged by what was trusted once. */
 Test(access, an_orphan_admits_nobody_where_certificates_count)
 {
-    for (int mode = TLS_VERIFY_OFF; mode <= TLS_VERIFY_OPTIONAL_NO_CA; mode++) {
+    for (int mode = TLS_VERIFY_OFF; mode <= TLS_VERIFY_REPORT; mode++) {
         struct access_facts f = {.address_is_tls = true,
                                  .connection_is_tls = true,
                                  .same_server = true,
@@ -232,8 +232,9 @@ Test(access, no_mode_refuses_more_than_on)
                 .has_expired = bits & 32,
                 .is_about_issuer = bits & 64,
                 .refusal = (enum refusal)why,
-                .rules = bits & 256 ? REFUSAL_NOT_PERMITTED : REFUSAL_NONE,
             };
+            struct access_verdict unruled = access_judge(&f);
+            f.rules = bits & 256 ? REFUSAL_NOT_PERMITTED : REFUSAL_NONE;
             struct access_verdict on = access_judge(&f);
             f.mode = TLS_VERIFY_OFF;
             struct access_verdict off = access_judge(&f);
@@ -249,8 +250,11 @@ Test(access, no_mode_refuses_more_than_on)
             cr_assert(f.rules == REFUSAL_NONE ||
                           (on.kind == ACCESS_REFUSED && optional.kind == ACCESS_REFUSED),
                       "no mode but off and report gets round the rules");
+            cr_assert(unruled.kind == ACCESS_PASSES || on.refusal == unruled.refusal,
+                      "rules are asked after the certificate");
+            cr_assert_eq(on.identity_counts, unruled.identity_counts);
             cr_assert(!off.identity_counts || f.same_server, "the other block's CAs");
-            cr_assert(!off.identity_counts || (f.is_verified && !f.has_expired));
+            cr_assert(!off.identity_counts || (f.has_identity && f.is_verified && !f.has_expired));
         }
 }
 
