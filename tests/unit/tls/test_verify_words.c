@@ -45,6 +45,8 @@ Test(verify_words, says_whose_fault_it_is_and_which)
         {"not-yet-valid",
          "CN=client not-yet-valid is not valid before 2090-01-01, issuer CN=my-ca, serial #"},
         {"other-ca", "CN=client other-ca has an unknown issuer, issuer CN=other-ca, serial #"},
+        {"false-ca", "CN=client false-ca has an issuer with a known CA's name and another key, "
+                     "issuer CN=my-ca, serial #"},
         {"false-ca-no-key-id", "CN=client false-ca-no-key-id has a signature that does not verify, "
                                "issuer CN=my-ca, serial #"},
         {"self-signed",
