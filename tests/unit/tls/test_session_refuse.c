@@ -23,6 +23,7 @@ static struct pair meet(enum tls_verify_mode mode, unsigned protocols, const cha
     struct pair p;
     s.verify = mode;
     s.refuses_by_alert = true;
+    s.crl = str_of(cert_path("rogues/crl.pem"));
     pair_start(&p, context_of(&s), client_of(protocols, name), "localhost");
     pair_run(&p);
     return p;
@@ -38,7 +39,20 @@ Test(session_refuse, tells_why_by_the_alert)
         {"rogues/expired",
          {"certificate expired (45)", "certificate expired (45)"},
          REFUSAL_CERT_EXPIRED},
+        {"rogues/not-yet-valid",
+         {"bad certificate (42)", "bad certificate (42)"},
+         REFUSAL_CERT_NOT_YET_VALID},
+        {"rogues/bad-signature",
+         {"bad certificate (42)", "bad certificate (42)"},
+         REFUSAL_SIGNATURE_BAD},
+        {"rogues/revoked",
+         {"certificate revoked (44)", "certificate revoked (44)"},
+         REFUSAL_CERT_REVOKED},
+        {"rogues/other-ca", {"unknown CA (48)", "unknown CA (48)"}, REFUSAL_ISSUER_UNKNOWN},
         {"rogues/self-signed", {"unknown CA (48)", "unknown CA (48)"}, REFUSAL_SELF_SIGNED},
+        {"rogues/key-usage",
+         {"unsupported certificate (43)", "unsupported certificate (43)"},
+         REFUSAL_KEY_USAGE_WRONG},
         {"rogues/eku-server",
          {"unsupported certificate (43)", "unsupported certificate (43)"},
          REFUSAL_EKU_WRONG},

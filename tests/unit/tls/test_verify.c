@@ -331,6 +331,44 @@ Test(verify, takes_public_exponents_of_64_bits_and_no_more)
 #undef RSA
 }
 
+/* No key identifiers tell which certificate is whose. */
+static void expect_chain(const char *name, unsigned depth, enum refusal expected)
+{
+    const struct verify_rules r = {.depth = depth, .rsa_bits = 2048};
+    struct chain c = {.count = 0};
+    struct buf detail = {0};
+    struct trust *t = trust_of("ca.crt", NULL);
+    chain_add(&c, name);
+    enum refusal got = verify_chain(t, c.list, c.count, time(NULL), &r, &detail);
+    cr_expect_eq(got, expected, "%s: %s (%.*s)", name, code(got), STR_ARG(buf_str(&detail)));
+    trust_free(t);
+    chain_free(&c);
+    buf_deinit(&detail);
+}
+
+Test(verify, follows_new_keys_and_shared_ones_and_goes_in_no_circles)
+{
+    /* issue NAME SUBJECT KEY ISSUER ISSUER_KEY */
+    struct buf out = command_output(
+        "exec 2>/dev/null; mkdir ways && cd ways && "
+        "printf 'subjectKeyIdentifier=none\nauthorityKeyIdentifier=none\n' >leaf.ext && "
+        "(cat leaf.ext; echo basicConstraints=CA:TRUE) >ca.ext && "
+        "for k in a b c; do openssl ecparam -name prime256v1 -genkey -noout -out $k.key; done; "
+        "issue() { openssl req -new -key $3.key -subj /CN=$2 | openssl x509 -req -CA $4.crt "
+        "-CAkey $5.key -set_serial 9 -extfile ${6:-ca}.ext -days 2 -out $1.crt; }; "
+        "issue new my-ca a ../ca ../ca && issue n leaf c new a leaf && cat n.crt new.crt >roll.pem;"
+        "issue one one a ../ca ../ca && issue two two a one a && issue n leaf c two a leaf && "
+        "cat n.crt two.crt one.crt >shared.pem; "
+        "openssl req -x509 -key b.key -subj /CN=y -days 2 -out y.crt && issue x x a y b && "
+        "issue y y b x a && issue n leaf c x a leaf && cat n.crt x.crt y.crt >circle.pem; "
+        "openssl req -x509 -newkey ed25519 -nodes -keyout d.key -subj /CN=d -days 2 -out d.crt");
+    expect_chain("ways/roll.pem", 1, REFUSAL_NONE);
+    expect_chain("ways/shared.pem", 2, REFUSAL_NONE);
+    expect_chain("ways/circle.pem", 9, REFUSAL_ISSUER_UNKNOWN);
+    expect_chain("ways/d.crt", 1, REFUSAL_SELF_SIGNED); /* by an algorithm that we do not know */
+    buf_deinit(&out);
+}
+
 Test(refusal, every_reason_has_its_words)
 {
     cr_expect_str_eq(refusal_code(REFUSAL_NONE), "");

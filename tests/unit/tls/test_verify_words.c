@@ -98,10 +98,11 @@ Test(verify_words, says_whose_fault_it_is_and_which)
 
 Test(verify_words, says_what_of_a_chain_cannot_be_read)
 {
-    struct chain c = {.count = 0};
+    struct chain c = {.count = 0}, twin = {.count = 0};
     struct buf detail = {0};
     struct trust *t = trust_of("ca.crt", NULL);
     chain_add(&c, "rogues/other-ca.crt");
+    chain_add(&twin, "rogues/false-ca-no-key-id.crt");
     const struct str odd = STR("no certificate"), beside[] = {c.list[0], odd};
     struct str many[65];
     for (size_t i = 0; i < 65; i++)
@@ -112,12 +113,17 @@ Test(verify_words, says_what_of_a_chain_cannot_be_read)
     expect_words(buf_str(&detail),
                  "the certificate is malformed: it is no certificate in DER, in the "
                  "chain of CN=client other-ca");
+    const struct str forged[] = {twin.list[0], odd};
+    cr_expect_eq(verify_chain(t, forged, 2, time(NULL), &rules, &detail), REFUSAL_SIGNATURE_BAD);
+    expect_words(buf_str(&detail), "CN=client false-ca-no-key-id has a signature that does not "
+                                   "verify, issuer CN=my-ca, serial #"); /* says more */
     cr_expect_eq(verify_chain(t, many, 65, time(NULL), &rules, &detail), REFUSAL_CHAIN_TOO_COMPLEX);
     expect_words(buf_str(&detail), "the client sent 65 certificates");
     cr_expect_eq(verify_chain(t, many, 64, time(NULL), &rules, &detail), REFUSAL_ISSUER_UNKNOWN);
     cr_expect_eq(verify_chain(t, many, 0, time(NULL), &rules, &detail), REFUSAL_CERT_MISSING);
     expect_words(buf_str(&detail), "the client sent no certificate");
     trust_free(t);
+    chain_free(&twin);
     chain_free(&c);
     buf_deinit(&detail);
 }
