@@ -90,6 +90,7 @@ Test(h1_parser, line_ends)
     expect_statuses(rows, COUNT(rows), h1_request_status);
 }
 
+#define LINES_8 "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n"
 Test(h1_parser, empty_lines_before_a_request_are_skipped_and_bounded)
 {
     static const struct row rows[] = {
@@ -220,6 +221,11 @@ Test(h1_parser, sizes_end_in_414_and_431)
               "request GET / 1.1\nfield A: 456\nfield B: 456\nend\neof\n");
     h1_expect(&run, STR("GET / HTTP/1.1\r\nA: 4567890\r\nB: 4567890\r\n\r\n"), "error 431\n");
     h1_expect(&run, STR("GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n"), "error 431\n");
+    struct h1_run short_head = run;
+    short_head.limits.head_bytes = 18; /* its empty line does not fit */
+    h1_expect(&short_head, STR("GET / HTTP/1.1\r\n\r\n"), "request GET / 1.1\nend\neof\n");
+    h1_expect(&short_head, STR("GET /4 HTTP/1.1\r\n\r\n"), "error 431\n");
+    h1_expect(&short_head, STR("GET /456 HTTP/1.1\r\n\r\n"), "error 414\n");
 }
 
 Test(h1_parser, names_that_are_not_nginxs_are_skipped)
@@ -378,13 +384,25 @@ Test(h1_parser, trailers_are_bounded_and_strict)
         ROW(CHUNKED "0\r\nX\r\n\r\n", 400),
     };
     expect_statuses(rows, COUNT(rows), h1_request_status);
-    run.limits.trailer_bytes = 10;
-    h1_expect(&run, STR(CHUNKED "0\r\nX: y\r\nZ: y\r\n\r\n"),
-              "request POST / 1.1\nfield Transfer-Encoding: chunked\nerror 431\n");
+    static const struct str whole = STR_INIT(CHUNKED "0\r\nX: y\r\nZ: y\r\n\r\n");
+    const char *const read = "request POST / 1.1\nfield Transfer-Encoding: chunked\n"
+                             "trailer X: y\ntrailer Z: y\nend\neof\n";
+    const char *const refused = "request POST / 1.1\nfield Transfer-Encoding: chunked\nerror 431\n";
+    run.limits.trailer_bytes = 14;
+    h1_expect(&run, whole, read);
+    run.limits.trailer_bytes = 13;
+    h1_expect(&run, whole, refused);
     run.limits.trailer_bytes = 1000;
+    run.limits.fields = 2; /* of the head apart */
+    h1_expect(&run, whole, read);
     run.limits.fields = 1;
-    h1_expect(&run, STR(CHUNKED "0\r\nX: y\r\nZ: y\r\n\r\n"),
-              "request POST / 1.1\nfield Transfer-Encoding: chunked\nerror 431\n");
+    h1_expect(&run, whole, refused);
+    run.limits.fields = 2;
+    run.limits.field_bytes = 28; /* Transfer-Encoding's */
+    h1_expect(&run, STR(CHUNKED "0\r\nX: 45678901234567890123456\r\n\r\n"),
+              "request POST / 1.1\nfield Transfer-Encoding: chunked\n"
+              "trailer X: 45678901234567890123456\nend\neof\n");
+    h1_expect(&run, STR(CHUNKED "0\r\nX: 456789012345678901234567\r\n\r\n"), refused);
 }
 
 /* RFC 9112, 6.3 and 9.2; RFC 9110, 15.2 */
