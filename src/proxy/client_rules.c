@@ -18,14 +18,13 @@ static bool ends_segment(struct str s, bool is_dn)
  * alone is taken back, which is enough when both may take the same; a "*" behind a "**" may not, so
  * the "**" is kept, too. */
 struct retry {
-    bool is_set;
     struct str pattern, value; /* behind the star; from where it would take one more */
 };
 
 static bool take_more(struct retry *r, bool crosses, bool is_dn)
 {
-    if (!r->is_set || r->value.len == 0 || (!crosses && ends_segment(r->value, is_dn)))
-        return r->is_set = false;
+    if (r->value.len == 0 || (!crosses && ends_segment(r->value, is_dn)))
+        return false;
     r->value = str_from(r->value, character_length(r->value, is_dn));
     return true;
 }
@@ -36,13 +35,13 @@ bool client_glob_matches(struct str pattern, struct str value, bool is_dn)
     for (;;) {
         if (str_starts(pattern, STR("**"))) {
             pattern = str_from(pattern, 2);
-            many = (struct retry){true, pattern, value};
-            one.is_set = false;
+            many = (struct retry){pattern, value};
+            one = (struct retry){0};
             continue;
         }
         if (str_starts(pattern, STR("*"))) {
             pattern = str_from(pattern, 1);
-            one = (struct retry){true, pattern, value};
+            one = (struct retry){pattern, value};
             continue;
         }
         if (pattern.len == 0 && value.len == 0)

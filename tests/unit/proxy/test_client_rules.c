@@ -41,6 +41,11 @@ Test(client_rules, globs)
         {"CN=*,O=x", "CN=a\\\\,O=x", true, true},
         {"CN=*,O=x", "CN=a/b,O=x", true, true},
         {"**,O=x", "CN=a,OU=b,O=x", true, true},
+        {"CN=*\\", "CN=a\\", true, true}, /* of a value that is no DN */
+        {"CN=*,O=x", "CN=a\\", true, false},
+        {"*/b", "a\\/b", false, true}, /* elsewhere nothing is escaped */
+        {"a*/**b", "a/cb", false, true},
+        {"a*b/**c", "ab/bb/d", false, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         cr_expect_eq(
