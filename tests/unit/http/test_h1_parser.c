@@ -323,6 +323,7 @@ Test(h1_parser, extensions_are_ignored)
         ROW(CHUNKED "1 a\r\na\r\n0\r\n\r\n", 400),
         ROW(CHUNKED "1;\x01\r\na\r\n0\r\n\r\n", 400),
         ROW(CHUNKED "1;\0\r\na\r\n0\r\n\r\n", 400),
+        ROW(CHUNKED "1;\x7f\r\na\r\n0\r\n\r\n", 400),
     };
     expect_statuses(rows, COUNT(rows), h1_request_status);
 }
@@ -459,6 +460,23 @@ Test(h1_parser, has_begun_with_the_first_octet_that_is_no_empty_line)
     cr_assert_eq(h1_parser_next(&p, &in), H1_MORE);
     cr_assert(h1_parser_has_begun(&p));
     cr_assert_not(h1_parser_eof(&p));
+    buf_deinit(&in);
+    arena_deinit(&a);
+}
+
+Test(h1_parser, reads_nothing_after_an_error)
+{
+    struct h1_parser p;
+    struct arena a;
+    struct buf in = {0};
+    arena_init(&a, 1024);
+    h1_parser_init(&p, H1_REQUEST, &default_limits);
+    h1_parser_restart(&p, &a);
+    buf_append_str(&in, STR("\rGET / HTTP/1.1\r\n\r\n"));
+    cr_assert_eq(h1_parser_next(&p, &in), H1_ERROR);
+    buf_consume(&in, 1);
+    cr_assert_eq(h1_parser_next(&p, &in), H1_ERROR);
+    cr_assert_eq(p.error_status, 400);
     buf_deinit(&in);
     arena_deinit(&a);
 }
