@@ -100,6 +100,8 @@ static const struct {
     {"ssl_client_allow dn CN=*;", "a/client", PASS},
     {"ssl_client_allow dn **,DC=example,DC=org;", NAMES, PASS},
     {"ssl_client_allow dn *,DC=example,DC=org;", NAMES, BARRED},
+    {"ssl_client_allow dn **/many,*,*,DC=example,DC=org;", NAMES, PASS},
+    {"ssl_client_allow dn **/many,*,DC=example,DC=org;", NAMES, BARRED},
     {"ssl_client_allow dns CLIENT.example.org.;", NAMES, PASS},
     {"ssl_client_allow dns *.example.org;", NAMES, PASS},
     {"ssl_client_allow dns *.client.example.org.x;", NAMES, BARRED},
