@@ -119,9 +119,16 @@ static uint64_t held_in(uint64_t state)
     return state & ((UINT64_C(1) << WORKER_SHIFT) - 1);
 }
 
+/* One that ends later than any can is of somebody in wrong hands. Others' clocks may be a turn of
+ * the loop ahead. */
+static bool runs(int64_t lease, int64_t now_ms)
+{
+    return lease > now_ms && lease - now_ms <= (int64_t)2 * COUNT_LEASE_MS;
+}
+
 static bool is_held(const struct count_table *t, uint64_t state, int64_t now_ms)
 {
-    return state != 0 && atomic_load(&t->leases[worker_of(state)]) > now_ms;
+    return state != 0 && runs(atomic_load(&t->leases[worker_of(state)]), now_ms);
 }
 
 static void forget(const struct zone *z, unsigned worker)
@@ -139,7 +146,7 @@ unsigned count_join(const struct zone *z, int64_t now_ms)
     struct count_table *t = z->memory;
     for (unsigned worker = 1; worker < WORKERS_MAX; worker++) {
         int64_t lease = atomic_load(&t->leases[worker]);
-        if (lease > now_ms ||
+        if (runs(lease, now_ms) ||
             !atomic_compare_exchange_strong(&t->leases[worker], &lease, now_ms + COUNT_LEASE_MS))
             continue;
         forget(z, worker); /* what a dead one with this number held */
@@ -223,7 +230,7 @@ static struct count_entry *count_claim(const struct count_table *t, struct count
 static void keep_lease(const struct zone *z, unsigned worker, int64_t now_ms)
 {
     const struct count_table *t = z->memory;
-    if (atomic_load(&t->leases[worker]) <= now_ms)
+    if (!runs(atomic_load(&t->leases[worker]), now_ms))
         count_renew(z, worker, now_ms);
 }
 

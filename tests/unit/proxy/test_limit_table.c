@@ -189,6 +189,20 @@ Test(count, of_one_that_left_ends_at_once)
     cr_expect_not_null(count_take(&zone, b, 7, 1, start_ms, &is_full));
 }
 
+/* Whoever steers one worker writes what he likes; it is over when he is. */
+Test(count, of_a_lease_that_no_worker_has_is_none)
+{
+    bool is_full;
+    unsigned dead = count_join(&zone, start_ms);
+    cr_expect_not_null(count_take(&zone, dead, 7, 1, start_ms, &is_full));
+    for (size_t i = 0; i < 1024; i++)
+        ((int64_t *)zone.memory)[i] = INT64_MAX; /* leases lie first */
+    unsigned alive = count_join(&zone, start_ms);
+    cr_expect_neq(alive, 0);
+    cr_expect_not_null(count_take(&zone, alive, 7, 1, start_ms, &is_full));
+    cr_expect_null(count_take(&zone, alive, 7, 1, start_ms, &is_full));
+}
+
 Test(count, says_when_there_is_no_room)
 {
     bool is_full = false;
