@@ -186,7 +186,9 @@ static void abort_response(struct request *req, enum close_reason why)
         stream_close(c->stream, why);
         return;
     }
-    stream_close_after_flush(c->stream, CLOSE_ABORTED, req->location->send_timeout_ms);
+    /* If it has not begun, an earlier answer is on its way. */
+    stream_close_after_flush(c->stream, req->response_started ? CLOSE_ABORTED : why,
+                             req->location->send_timeout_ms);
 }
 
 /* ------------------------------------------------------------------ the request's body is asked

@@ -48,6 +48,7 @@ http {
         location /302 { return http://abs.test/x; }
         location /204 { return 204; }
         location = /missing.html { internal; return 404 "gone missing $uri"; }
+        location /silent { return 444; }
         location /miss { return 404; }
         location /deny { deny 127.0.0.1; allow all; proxy_pass http://app; }
         location = /undone { set $undone 1; return 200 $undone; }
@@ -196,6 +197,13 @@ def test_without_a_host(pair):
             c.send("GET / HTTP/1.0\r\n\r\n")
             bodies.add(c.answer().body)
     assert bodies == {b"nameless <> <> "}
+
+
+def test_silence_lets_earlier_answers_out(pair):
+    for port in (pair[0].port, pair[1]):
+        with Connection(socket.create_connection(("127.0.0.1", port), timeout=10)) as c:
+            c.send("".join(f"GET {path} HTTP/1.1\r\nHost: one.test\r\n\r\n" for path in ("/gone", "/", "/silent", "/gone")))
+            assert [c.answer().status, c.answer().status, c.is_closed()] == [410, 200, True]
 
 
 def test_same_access_log(pair):
