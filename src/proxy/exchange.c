@@ -41,7 +41,7 @@ static void on_deadline(void *owner)
     bool sending = x->state == EXCHANGE_WAITING && exchange_is_sending(x);
     int64_t limit = sending ? x->conf->send_timeout_ms : x->conf->read_timeout_ms;
 
-    if (x->state != EXCHANGE_TUNNEL && waits_for_client(x))
+    if (waits_for_client(x))
         exchange_touch(x);
     int64_t left = last_move_ms(x) + limit - clock_monotonic_ms();
     if (left > 0) {

@@ -54,6 +54,20 @@ def test_who_has_said_his_end_gets_all_that_comes_however_slow_he_is(proxy, scri
     assert {line.split("|")[4] for line in lines(gate, len(sizes))} == {"OK"}
 
 
+def test_a_slow_client_is_no_timeout_of_the_upstream(proxy, scripted_upstream):
+    size = 20_000_000
+
+    def script(c):
+        c.until(b"\r\n\r\n")
+        c.send(SWITCH)
+        c.send(bytes(size))
+    gate = proxy(conf("proxy_read_timeout 300ms; " + TO % scripted_upstream(script).address))
+    with gate.plain() as c:
+        upgrade(c)
+        time.sleep(1)
+        assert len(c.rest()) == size
+
+
 @pytest.mark.parametrize("end", ["reset", "silence"])
 @pytest.mark.parametrize("switches", [True, False], ids=["tunnel", "response"])
 def test_how_it_ends_says_nothing_against_who_answered(proxy, scripted_upstream, end, switches):
