@@ -220,8 +220,6 @@ void request_abort(struct request *req, unsigned status, enum close_reason why)
         return;
     if (!req->response_started)
         req->status = status;
-    if (req->failure == CLOSE_NONE)
-        req->failure = why;
     req->transport->abort(req, why);
     req->next_step = REQUEST_END;
     request_resume(req);
@@ -235,8 +233,6 @@ void request_fail(struct request *req, unsigned status, enum close_reason why)
         request_abort(req, status, why);
         return;
     }
-    if (req->failure == CLOSE_NONE)
-        req->failure = why;
     exchange_release(req);
     respond_status(req, status);
     request_resume(req);

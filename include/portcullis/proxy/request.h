@@ -131,7 +131,6 @@ struct request {
     uint64_t body_bytes_sent, bytes_sent;
     bool must_close;  /* Connection: close after this one */
     bool is_complete; /* $request_completion */
-    enum close_reason failure;
 
     struct str proxy_host, proxy_port; /* $proxy_host, $proxy_port as the connect step found them;
                                           ptr NULL before: then location->proxy's */
