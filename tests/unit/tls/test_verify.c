@@ -361,10 +361,14 @@ Test(verify, follows_new_keys_and_shared_ones_and_goes_in_no_circles)
         "cat n.crt two.crt one.crt >shared.pem; "
         "openssl req -x509 -key b.key -subj /CN=y -days 2 -out y.crt && issue x x a y b && "
         "issue y y b x a && issue n leaf c x a leaf && cat n.crt x.crt y.crt >circle.pem; "
+        "openssl req -x509 -key b.key -subj /CN=my-ca -days 2 -out fake.crt && "
+        "issue n leaf c fake b leaf && cat n.crt fake.crt >fake.pem; "
         "openssl req -x509 -newkey ed25519 -nodes -keyout d.key -subj /CN=d -days 2 -out d.crt");
     expect_chain("ways/roll.pem", 1, REFUSAL_NONE);
     expect_chain("ways/shared.pem", 2, REFUSAL_NONE);
     expect_chain("ways/circle.pem", 9, REFUSAL_ISSUER_UNKNOWN);
+    /* The known CA of that name did not sign it, but what is wrong is further up. */
+    expect_chain("ways/fake.pem", 1, REFUSAL_SELF_SIGNED_CA);
     expect_chain("ways/d.crt", 1, REFUSAL_SELF_SIGNED); /* by an algorithm that we do not know */
     buf_deinit(&out);
 }

@@ -96,6 +96,28 @@ Test(verify_words, says_whose_fault_it_is_and_which)
     buf_deinit(&detail);
 }
 
+/* Of several without a list the first; one that is revoked before all of them. */
+Test(verify_words, says_of_which_certificate_there_is_no_revocation_list)
+{
+    struct chain c = {.count = 0};
+    struct buf detail = {0};
+    chain_add_rogue(&c, "intermediate");
+    struct trust *none = trust_of("ca.crt", "rogues/crl-other-ca.pem");
+    verify_chain(none, c.list, c.count, time(NULL), &rules, &detail);
+    expect_words(buf_str(&detail), "CN=client intermediate has an issuer of whom there is no "
+                                   "revocation list, issuer CN=my-intermediate, serial #");
+    struct buf out = command_output("openssl crl -in rogues/crl-intermediate.pem -out first.pem");
+    struct trust *of_the_ca = trust_of("ca.crt", "first.pem"); /* its list alone */
+    verify_chain(of_the_ca, c.list, c.count, time(NULL), &rules, &detail);
+    cr_expect(str_starts(buf_str(&detail), STR("CN=my-intermediate revoked ")), "%.*s",
+              STR_ARG(buf_str(&detail)));
+    trust_free(none);
+    trust_free(of_the_ca);
+    buf_deinit(&out);
+    chain_free(&c);
+    buf_deinit(&detail);
+}
+
 Test(verify_words, says_what_of_a_chain_cannot_be_read)
 {
     struct chain c = {.count = 0}, twin = {.count = 0};
