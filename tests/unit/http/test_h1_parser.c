@@ -96,9 +96,8 @@ Test(h1_parser, empty_lines_before_a_request_are_skipped_and_bounded)
     static const struct row rows[] = {
         ROW("\r\nGET / HTTP/1.1\r\n\r\n", 0),
         ROW("\n\r\n\nGET / HTTP/1.1\r\n\r\n", 0),
-        ROW("\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n"
-            "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n",
-            400),
+        ROW(LINES_8 LINES_8 LINES_8 LINES_8 "GET / HTTP/1.1\r\n\r\n", 0), /* 64 octets */
+        ROW(LINES_8 LINES_8 LINES_8 LINES_8 "\nGET / HTTP/1.1\r\n\r\n", 400),
         ROW(" GET / HTTP/1.1\r\n\r\n", 400),
     };
     expect_statuses(rows, COUNT(rows), h1_request_status);
