@@ -332,7 +332,8 @@ Test(crl, says_the_cause)
 #define YOUNGER   .extensions = STR_INIT(NUMBER("\x09") BASE("\x05"))
 #define REMOVED \
     LISTED, .entry_extensions = STR_INIT("\x30\x0a\x06\x03\x55\x1d\x15\x04\x03\x0a\x01\x08")
-#define OLD .this_update = "250101000000Z", .next_update = "260101000000Z"
+#define COMING .this_update = "490101000000Z", .next_update = "491231000000Z"
+#define OLD    .this_update = "250101000000Z", .next_update = "260101000000Z"
 
 Test(crl, reads_delta_lists_with_their_base)
 {
@@ -358,6 +359,7 @@ Test(crl, reads_delta_lists_with_their_base)
         /* Out of date it still revokes, and clears nobody. */
         {{{OURS, FRESH, COMPLETE}, {OURS, OLD, DELTA, LISTED}}, 2, CRL_REVOKED},
         {{{OURS, FRESH, COMPLETE, LISTED}, {OURS, OLD, DELTA, REMOVED}}, 2, CRL_REVOKED},
+        {{{OURS, FRESH, COMPLETE, LISTED}, {OURS, COMING, DELTA, REMOVED}}, 2, CRL_REVOKED},
         {{{OURS, OLD, COMPLETE}, {OURS, FRESH, DELTA}}, 2, CRL_STALE},
         /* The youngest has the last word. */
         {{{OURS, FRESH, COMPLETE}, {OURS, FRESH, DELTA, LISTED}, {OURS, FRESH, YOUNGER, REMOVED}},
@@ -437,6 +439,9 @@ Test(crl, refuses_lists_that_say_more_than_it_knows)
         {{OURS, FRESH, LISTED,
           .entry_extensions = STR_INIT("\x30\x0c\x06\x03\x55\x1d\x1d\x01\x01\xff\x04\x02\x30\x00")},
          "entry has a critical"},
+        {{OURS, FRESH, LISTED,
+          .entry_extensions = STR_INIT("\x30\x0a\x06\x03\x55\x1d\x15\x04\x03\x0a\x01\x0b")},
+         "entry is malformed"}, /* a reason that there is not */
         {{OURS, FRESH,
           .serials = {STR_INIT("\x01"
                                "0123456789012345678901")}},
