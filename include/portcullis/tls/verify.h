@@ -30,7 +30,8 @@ void trust_finish(struct trust *t);
 size_t trust_anchor_count(const struct trust *t);
 /* The earliest nextUpdate of its lists; 0: there is none. */
 time_t trust_crl_expiry(const struct trust *t);
-/* Is there a delta list without the complete one that it belongs to? It has no effect. */
+/* Is there a delta list without the complete one that it belongs to? Whom it names is revoked; of
+ * all others it says nothing. */
 bool trust_has_lone_delta(const struct trust *t);
 
 struct verify_rules {
