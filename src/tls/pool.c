@@ -266,8 +266,8 @@ static void look_over(const struct tls_report *r, struct trust_set *t,
     if (trust_has_lone_delta(t->trust))
         tls_report_problem(
             r, LOG_WARN,
-            "a delta revocation list in \"%.*s\" has no effect: the complete list that "
-            "it belongs to is not there (ssl_crl)",
+            "a delta revocation list in \"%.*s\" says only whom it revokes, nobody is good by it: "
+            "the complete list that it belongs to is not there (ssl_crl)",
             STR_ARG(t->crl_path));
     struct str path = t->client_path.len > 0 ? t->client_path : t->trusted_path;
     if (t->trust->cert_count > 0 && trust_anchor_count(t->trust) == 0 && !rules->partial_chain)
